@@ -1,1 +1,2 @@
-//! placeholder
+//! Connectomes and recordings of brains, first of all of *C. elegans*.
+#![forbid(unsafe_code)]

@@ -1,1 +1,2 @@
-//! placeholder
+//! Methods about the neurons of language models.
+#![forbid(unsafe_code)]

@@ -9,8 +9,14 @@ pub(crate) struct Context {
     /// Print one JSON document instead of a table
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Where tensors live: auto, cpu, wgpu[:n], cuda[:n], remote:URL
-    #[arg(long, global = true, default_value = "cpu", value_name = "DEVICE")]
+    /// Where tensors live: `auto`, `cpu`, `wgpu[:n]`, `cuda[:n]` or `remote:URL`
+    #[arg(
+        long,
+        help = "Where tensors live: auto, cpu, wgpu[:n], cuda[:n], remote:URL",
+        global = true,
+        default_value = "cpu",
+        value_name = "DEVICE"
+    )]
     pub(crate) device: String,
     /// Seed of every random draw
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
@@ -27,6 +33,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    #[allow(dead_code, reason = "for the verbs of the domains")]
     /// Refuses work whose estimate exceeds `--max-memory` (or four fifths of the machine's memory).
     ///
     /// # Errors
@@ -43,6 +50,7 @@ impl Context {
     }
 }
 
+#[allow(dead_code, reason = "for the verbs of the domains")]
 /// Physical memory in bytes, where the system says so in `/proc/meminfo`.
 fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;

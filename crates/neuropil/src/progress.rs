@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+#[allow(dead_code, reason = "for the verbs of the domains")]
 /// A bar of `total` steps; hidden when standard error is no terminal.
 pub(crate) fn bar(total: u64, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {

@@ -20,7 +20,7 @@ pub(crate) trait Verb {
     /// Does the work.
     ///
     /// # Errors
-    /// A [`Failure`](crate::failure::Failure) with a line for the user.
+    /// A [`Failure`] with a line for the user.
     fn run(&self, context: &Context) -> Result<Self::Answer>;
 
     /// The device and number type the answer was computed with.

@@ -30,14 +30,7 @@ pub trait Reproduction: Sync {
 /// Every reproduction that this build contains, in the order of their numbers.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Reproduction> {
-    vec![
-        #[cfg(feature = "llm")]
-        &crate::systems::s01_send_ees::SendEes,
-        #[cfg(feature = "geometry")]
-        &crate::systems::s26_trsa::Trsa,
-        #[cfg(feature = "bio")]
-        &crate::systems::s32_homogenized_worm::HomogenizedWorm,
-    ]
+    Vec::new()
 }
 
 /// The reproduction with this id or number (`26-trsa`, `26`, `1`, `01`).

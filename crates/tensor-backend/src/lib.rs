@@ -1,1 +1,2 @@
-//! placeholder
+//! Devices chosen at run time, bridges between host arrays and tensors, and training.
+#![forbid(unsafe_code)]

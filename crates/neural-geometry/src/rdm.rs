@@ -1,0 +1,186 @@
+//! Representational dissimilarity matrices.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+
+use crate::{Error, Result};
+
+/// Up to this many units the Euclidean distances are summed from differences: equal distances of a symmetric
+/// configuration then stay equal to the last bit, and with them the ties of their ranks.
+const DIRECT_UNITS: usize = 32;
+
+/// How dissimilar two patterns are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Metric {
+    /// `|a - b|`.
+    Euclidean,
+    /// `|a - b|^2`.
+    SquaredEuclidean,
+    /// One minus Pearson's correlation of the two patterns.
+    Correlation,
+    /// One minus the cosine of their angle.
+    Cosine,
+}
+
+/// Dissimilarities of all pairs of `n` stimuli, as the condensed row-major upper triangle:
+/// `d(0,1), d(0,2), .., d(n-2,n-1)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rdm {
+    n: usize,
+    condensed: Vec<f64>,
+}
+
+impl Rdm {
+    /// Dissimilarities of the rows of `[stimuli, units]`.
+    ///
+    /// All metrics come from one matrix product of the rows, `O(n^2 d)`. For the Euclidean ones the units' means are
+    /// taken off first, so that a common offset costs no digits, and pairs whose distance is small beside their norms
+    /// (below 1e-4 of them, squared) are computed from their difference, as are all pairs of patterns of up to 32 units.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] below three stimuli or without units, [`Error::Value`] for NaN or infinities,
+    /// [`Error::Degenerate`] for constant (correlation) or zero (cosine) patterns.
+    pub fn from_patterns(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Self> {
+        let (n, units) = patterns.dim();
+        if n < 3 {
+            return Err(Error::TooFew { what: "stimuli", needed: 3, found: n });
+        }
+        if units == 0 {
+            return Err(Error::TooFew { what: "units", needed: 1, found: 0 });
+        }
+        if let Some((index, value)) = patterns.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(Error::Value { what: "patterns", index, value: *value, expected: "finite" });
+        }
+        let rows = prepare(patterns, metric)?;
+        let gram = product(&rows);
+        let norms: Array1<f64> = gram.diag().to_owned();
+        let squared = |i: usize, j: usize| {
+            let sum = norms[i] + norms[j];
+            let d = sum - 2.0 * gram[[i, j]];
+            if units > DIRECT_UNITS && d > 1e-4 * sum {
+                return d;
+            }
+            patterns.row(i).iter().zip(patterns.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
+        };
+        let entry = |i: usize, j: usize| match metric {
+            Metric::Euclidean => squared(i, j).sqrt(),
+            Metric::SquaredEuclidean => squared(i, j),
+            Metric::Correlation | Metric::Cosine => 1.0 - gram[[i, j]].clamp(-1.0, 1.0),
+        };
+        let condensed: Vec<f64> = (0..n)
+            .into_par_iter()
+            .flat_map_iter(|i| (i + 1..n).map(move |j| (i, j)))
+            .map(|(i, j)| entry(i, j))
+            .collect();
+        Ok(Self { n, condensed })
+    }
+
+    /// An RDM from its condensed vector of `n (n - 1) / 2` entries.
+    ///
+    /// # Errors
+    /// [`Error::Length`] when there is no such `n >= 3`, [`Error::Value`] for NaN or infinities.
+    pub fn from_condensed(condensed: Vec<f64>) -> Result<Self> {
+        let n = stimuli_of(condensed.len())?;
+        if let Some((index, value)) = condensed.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(Error::Value { what: "RDM", index, value: *value, expected: "finite" });
+        }
+        Ok(Self { n, condensed })
+    }
+
+    /// Number of stimuli.
+    #[must_use]
+    pub fn stimuli(&self) -> usize {
+        self.n
+    }
+
+    /// The upper triangle, row by row.
+    #[must_use]
+    pub fn condensed(&self) -> &[f64] {
+        &self.condensed
+    }
+
+    /// The symmetric matrix `[n, n]` with zeros on its diagonal.
+    #[must_use]
+    pub fn square(&self) -> Array2<f64> {
+        square(&self.condensed, self.n, 0.0)
+    }
+}
+
+/// `n` of a condensed vector of length `n (n - 1) / 2`, at least three.
+pub(crate) fn stimuli_of(length: usize) -> Result<usize> {
+    let n = ((1.0 + 8.0 * length as f64).sqrt() as usize).div_ceil(2);
+    if n < 3 || n * (n - 1) / 2 != length {
+        let expected = "n (n - 1) / 2 values with n >= 3".to_owned();
+        return Err(Error::Length { what: "condensed RDM", expected, found: length });
+    }
+    Ok(n)
+}
+
+/// The symmetric matrix of a condensed vector of the right length.
+pub(crate) fn square(condensed: &[f64], n: usize, diagonal: f64) -> Array2<f64> {
+    let mut out = Array2::from_elem((n, n), diagonal);
+    let mut values = condensed.iter();
+    for i in 0..n {
+        for j in i + 1..n {
+            if let Some(d) = values.next() {
+                out[[i, j]] = *d;
+                out[[j, i]] = *d;
+            }
+        }
+    }
+    out
+}
+
+/// Rows whose Gram matrix holds what the metric needs.
+fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>> {
+    let mut rows = patterns.to_owned();
+    match metric {
+        Metric::Euclidean | Metric::SquaredEuclidean => {
+            if let Some(mean) = patterns.mean_axis(Axis(0)) {
+                rows -= &mean;
+            }
+        }
+        Metric::Correlation | Metric::Cosine => {
+            for (i, mut row) in rows.axis_iter_mut(Axis(0)).enumerate() {
+                let scale = row.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+                if metric == Metric::Correlation {
+                    let mean = row.sum() / row.len() as f64;
+                    row -= mean;
+                }
+                let norm = row.dot(&row).sqrt();
+                // What rounding leaves of a constant pattern is no variance.
+                if norm <= 1e-14 * scale * (row.len() as f64).sqrt() {
+                    let why = if metric == Metric::Correlation {
+                        "constant: no correlation"
+                    } else {
+                        "zero: no angle"
+                    };
+                    return Err(Error::Degenerate { row: i, why });
+                }
+                row /= norm;
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// `rows rows^T`, in parallel over blocks of rows; every entry is computed by the same product whatever the number of
+/// threads.
+fn product(rows: &Array2<f64>) -> Array2<f64> {
+    const BLOCK: usize = 64;
+    let n = rows.nrows();
+    let mut gram = Array2::zeros((n, n));
+    gram.axis_chunks_iter_mut(Axis(0), BLOCK)
+        .into_par_iter()
+        .zip(rows.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
+        .enumerate()
+        .for_each(|(block, (mut out, left))| {
+            // The matrix is symmetric: nothing left of the diagonal block is read.
+            let from = block * BLOCK;
+            let right = rows.slice_axis(Axis(0), (from..).into());
+            let mut part = out.slice_axis_mut(Axis(1), (from..).into());
+            ndarray::linalg::general_mat_mul(1.0, &left, &right.t(), 0.0, &mut part);
+        });
+    gram
+}
