@@ -33,7 +33,6 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    #[allow(dead_code, reason = "for the verbs of the domains")]
     /// Refuses work whose estimate exceeds `--max-memory` (or four fifths of the machine's memory).
     ///
     /// # Errors
@@ -50,7 +49,6 @@ impl Context {
     }
 }
 
-#[allow(dead_code, reason = "for the verbs of the domains")]
 /// Physical memory in bytes, where the system says so in `/proc/meminfo`.
 fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;

@@ -167,7 +167,6 @@ pub(crate) fn print_line(text: &str) {
     println!("{text}");
 }
 
-#[allow(dead_code, reason = "for the verbs of the domains")]
 /// Tells the user something beside the answer.
 pub(crate) fn warn(text: &str) {
     eprintln!("neuropil: {text}");

@@ -32,7 +32,6 @@ impl Failure {
         Self::new("usage", message)
     }
 
-    #[allow(dead_code, reason = "for the verbs of the domains")]
     /// The same failure about a file.
     pub(crate) fn at(mut self, path: impl AsRef<Path>) -> Self {
         self.path = Some(path.as_ref().to_owned());

@@ -4,7 +4,6 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-#[allow(dead_code, reason = "for the verbs of the domains")]
 /// A bar of `total` steps; hidden when standard error is no terminal.
 pub(crate) fn bar(total: u64, what: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {

@@ -46,6 +46,16 @@ impl ArrayFile {
         Ok(Self { path: path.to_owned(), arrays })
     }
 
+    /// Reads an `.npz` archive that is in memory; `name` is its name in errors.
+    ///
+    /// # Errors
+    /// Those of [`ArrayFile::open`].
+    pub fn from_npz(bytes: &[u8], name: &str) -> Result<Self> {
+        let path = PathBuf::from(name);
+        let arrays = npz::read(std::io::Cursor::new(bytes), bytes.len() as u64, &path)?;
+        Ok(Self { path, arrays })
+    }
+
     /// The names, in the file's order.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {

@@ -30,7 +30,10 @@ pub trait Reproduction: Sync {
 /// Every reproduction that this build contains, in the order of their numbers.
 #[must_use]
 pub fn all() -> Vec<&'static dyn Reproduction> {
-    Vec::new()
+    vec![
+        #[cfg(feature = "geometry")]
+        &crate::systems::s26_trsa::Trsa,
+    ]
 }
 
 /// The reproduction with this id or number (`26-trsa`, `26`, `1`, `01`).

@@ -1,20 +1,46 @@
 //! Verbs of the `geometry` domain.
 
+mod identify;
+mod rdm;
+mod trsa;
+
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::verb::Schemas;
-#[allow(unused_imports, reason = "used as soon as the domain has a verb")]
-use crate::verb::{describe, execute};
+use crate::failure::Failure;
+use crate::verb::{Schemas, describe, execute};
 
 /// Representational geometry
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {}
+pub(crate) enum Command {
+    Rdm(rdm::Rdm),
+    Trsa(trsa::Trsa),
+    Identify(identify::Identify),
+}
 
 /// Runs the chosen verb; the exit status.
-pub(crate) fn run(command: &Command, _context: &Context) -> u8 {
-    match *command {}
+pub(crate) fn run(command: &Command, context: &Context) -> u8 {
+    match command {
+        Command::Rdm(verb) => execute(verb, context),
+        Command::Trsa(verb) => execute(verb, context),
+        Command::Identify(verb) => execute(verb, context),
+    }
 }
 
 /// Adds the schemas of this domain's verbs.
-pub(crate) fn schemas(_schemas: &mut Schemas) {}
+pub(crate) fn schemas(schemas: &mut Schemas) {
+    describe::<rdm::Rdm>(schemas);
+    describe::<trsa::Trsa>(schemas);
+    describe::<identify::Identify>(schemas);
+}
+
+/// A failure of the file layer.
+fn file_failure(error: recordings::Error) -> Failure {
+    let kind = match error {
+        recordings::Error::Io { .. } => "io",
+        recordings::Error::Format { .. } => "format",
+        recordings::Error::Limit { .. } => "memory",
+        _ => "input",
+    };
+    Failure::new(kind, error)
+}

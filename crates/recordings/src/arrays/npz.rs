@@ -1,6 +1,6 @@
 //! NumPy's `.npz` archives.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Seek, Write};
 use std::path::Path;
 
 use ndarray::ArrayViewD;
@@ -15,8 +15,13 @@ pub const EXPANSION: u64 = 1100;
 pub(super) fn read_file(path: &Path) -> Result<Vec<(String, Array)>> {
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
-    let mut archive = zip::ZipArchive::new(BufReader::new(file))
-        .map_err(|e| Error::format(path, format!("not an npz archive: {e}")))?;
+    read(BufReader::new(file), length, path)
+}
+
+/// Reads an archive of `length` bytes; `path` is its name in errors.
+pub(super) fn read(input: impl Read + Seek, length: u64, path: &Path) -> Result<Vec<(String, Array)>> {
+    let mut archive =
+        zip::ZipArchive::new(input).map_err(|e| Error::format(path, format!("not an npz archive: {e}")))?;
     // Entries may share bytes ("overlapping" bombs): the file's length pays for all of them together.
     let mut purse = length.saturating_mul(EXPANSION);
     let mut arrays: Vec<(String, Array)> = Vec::new();

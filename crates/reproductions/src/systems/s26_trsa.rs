@@ -1,0 +1,173 @@
+//! The Topology and Geometry of Neural Representations (Lin and Kriegeskorte 2023).
+//!
+//! Two experiments on shipped data. Four closed curves, of which pairs share topology or geometry: which do the
+//! descriptors bring together? And layer identification: the RDMs of five layers of ten trained networks, with noise
+//! added; from which layer does a matrix come?
+
+use ndarray::{Array1, Array2, Axis};
+use neural_geometry::{
+    GeoTopological, Geodesic, Metric, Neighbours, Rdm, ZeroEdges, geo_topological, geodesic, identify,
+    rank_min_max,
+};
+use numerics::rng::{normals, stream};
+use rayon::prelude::*;
+use recordings::arrays::ArrayFile;
+
+use crate::figure::{Series, lines};
+use crate::{Card, Error, Measurement, Outcome, Plan, Reproduction, Result};
+
+const ID: &str = "26-trsa";
+const CURVES: &[u8] = include_bytes!("../../../neural-geometry/tests/fixtures/26-trsa/transforms.npz");
+const LAYERS: &[u8] = include_bytes!("../../../neural-geometry/tests/fixtures/26-trsa/layer_rdms.npz");
+/// Noise of the RDMs, in tenths of the standard deviation of all their entries.
+const LEVELS: [usize; 4] = [0, 2, 4, 6];
+
+/// The reproduction of sheet 26-trsa.
+pub struct Trsa;
+
+impl Reproduction for Trsa {
+    fn card(&self) -> Card {
+        Card {
+            id: ID,
+            title: "The Topology and Geometry of Neural Representations",
+            krate: "neural-geometry",
+            claim: "Geo-topological matrices tell layers apart about as well as ranked RDMs while keeping less of them, \
+                    and geodesic ones bring curves of one topology together.",
+        }
+    }
+
+    fn run(&self, plan: &Plan) -> Result<Outcome> {
+        let mut outcome = Outcome {
+            data: vec![
+                "four closed curves (shipped, tadasets)".to_owned(),
+                "RDMs of five layers of ten networks trained on digits (shipped)".to_owned(),
+            ],
+            ..Outcome::default()
+        };
+        curves(&mut outcome)?;
+        layers(plan, &mut outcome)?;
+        Ok(outcome)
+    }
+}
+
+fn fail(source: impl std::fmt::Display) -> Error {
+    Error::system(ID, source)
+}
+
+/// Distance of curves that share topology over distance of curves that share geometry.
+fn curves(outcome: &mut Outcome) -> Result<()> {
+    let file = ArrayFile::from_npz(CURVES, "transforms.npz").map_err(fail)?;
+    let keys = ["pat_flat_8", "pat_twist_8", "pat_untouched_flat_8", "pat_untouched_twist_8"];
+    let rdms = keys
+        .iter()
+        .map(|key| {
+            let patterns = file.read_f64_2(key).map_err(fail)?;
+            Rdm::from_patterns(&patterns.view(), Metric::Euclidean).map_err(fail)
+        })
+        .collect::<Result<Vec<Rdm>>>()?;
+    let ratio = |describe: &dyn Fn(&[f64]) -> neural_geometry::Result<Vec<f64>>| -> Result<f64> {
+        let d = rdms.iter().map(|r| describe(r.condensed())).collect::<neural_geometry::Result<Vec<_>>>();
+        let d = d.map_err(fail)?;
+        let gap =
+            |a: usize, b: usize| d[a].iter().zip(&d[b]).map(|(x, y)| (x - y).powi(2)).sum::<f64>().sqrt();
+        Ok((gap(0, 1) + gap(2, 3)) / (gap(0, 2) + gap(1, 3)))
+    };
+    let (lower, upper) = (0.0, 0.075);
+    let two_step = Geodesic::TwoStep { lower, upper };
+    let ranks = ratio(&rank_min_max)?;
+    let ramp = ratio(&|c| geo_topological(c, GeoTopological::Ramp { lower, upper }))?;
+    let paths = ratio(&|c| geodesic(c, two_step, Neighbours::Reference, ZeroEdges::Keep, true))?;
+    outcome.measurements.push(
+        Measurement::at_most("curves: topology over geometry, geodesic", paths, 1.0).baseline(ranks).note(
+            "below 1: curves of one topology are nearer than curves of one geometry; baseline: ranked RDM",
+        ),
+    );
+    outcome.measurements.push(
+        Measurement::within("curves: topology over geometry, ramp", ramp, 1.0, ranks)
+            .baseline(ranks)
+            .note("between the geodesic matrix and the ranked RDM"),
+    );
+    Ok(())
+}
+
+/// Identification accuracy of each descriptor at each noise level.
+fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
+    let file = ArrayFile::from_npz(LAYERS, "layer_rdms.npz").map_err(fail)?;
+    let rdms = file.read_f64_2("rdms_noise0").map_err(fail)?;
+    let subjects = file.read_i64_1("subj").map_err(fail)?.to_vec();
+    let labels = file.read_i64_1("roi").map_err(fail)?.to_vec();
+    let spread = rdms.std(0.0);
+    let seeds = plan.seeds(plan.pick(20, 20, 200));
+    let names = ["RDM", "ranked RDM", "ramp (0.2, 0.8)"];
+    let mut series: Vec<Series> =
+        names.iter().map(|n| Series { name: (*n).to_owned(), points: Vec::new() }).collect();
+    for level in LEVELS {
+        let draws: &[u64] = if level == 0 { &seeds[..1] } else { &seeds };
+        let scores = draws
+            .par_iter()
+            .map(|seed| {
+                let mut noise = stream(*seed, "26-trsa/rdm-noise", level as u64);
+                let scale = level as f64 / 10.0 * spread;
+                let draw = Array1::from(normals(&mut noise, rdms.len())) * scale;
+                let noisy = Array2::from_shape_fn(rdms.dim(), |(i, j)| {
+                    (rdms[[i, j]] + draw[i * rdms.ncols() + j]).max(0.0)
+                });
+                accuracies(&noisy, &subjects, &labels, *seed).map_err(fail)
+            })
+            .collect::<Result<Vec<[f64; 4]>>>()?;
+        let mean = |m: usize| scores.iter().map(|s| s[m]).sum::<f64>() / scores.len() as f64;
+        for (m, s) in series.iter_mut().enumerate() {
+            s.points.push((level as f64 / 10.0, mean(m)));
+        }
+        let gaps: Vec<f64> = scores.iter().map(|s| s[2] - s[1]).collect();
+        let gap = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let name = format!("layer identification, ramp minus ranked RDM, noise 0.{level}");
+        let mut loss = Measurement::at_least(&name, gap, -0.05).control(mean(3) - mean(1));
+        let name = format!("layer identification, ramp (0.2, 0.8), noise 0.{level}");
+        let mut hit = Measurement::at_least(&name, mean(2), 0.45).baseline(mean(1)).control(mean(3));
+        if level > 0 {
+            let n = gaps.len() as f64;
+            let error = |x: &[f64], m: f64| {
+                1.96 * (x.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt()
+            };
+            let hits: Vec<f64> = scores.iter().map(|s| s[2]).collect();
+            let (e, h) = (error(&gaps, gap), error(&hits, mean(2)));
+            loss = loss.seeds(draws).ci95(gap - e, gap + e);
+            hit = hit.seeds(draws).ci95(mean(2) - h, mean(2) + h);
+        }
+        outcome.measurements.push(hit.note("chance 0.2; baseline: ranked RDM; control: labels permuted"));
+        outcome.measurements.push(loss);
+    }
+    outcome.figures.push(lines(
+        "Layer identification under noise",
+        "Leave-one-network-out accuracy, mean over draws of noise; chance is 0.2. The raw RDM stays best here: the claim is as much from less, not more.",
+        "noise (standard deviations of the RDM entries)",
+        "accuracy",
+        &series,
+    )?);
+    Ok(())
+}
+
+/// Accuracies of the RDM, its ranks, the ramp, and the ramp with permuted labels.
+fn accuracies(
+    rdms: &Array2<f64>,
+    subjects: &[i64],
+    labels: &[i64],
+    seed: u64,
+) -> neural_geometry::Result<[f64; 4]> {
+    let describe = |f: &dyn Fn(&[f64]) -> neural_geometry::Result<Vec<f64>>| {
+        let mut out = Array2::zeros(rdms.dim());
+        for (row, mut to) in rdms.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))) {
+            to.assign(&Array1::from(f(&row.to_vec())?));
+        }
+        Ok::<_, neural_geometry::Error>(out)
+    };
+    let ranked = describe(&rank_min_max)?;
+    let ramped = describe(&|r| geo_topological(r, GeoTopological::default()))?;
+    let order = numerics::rng::permutation(&mut stream(seed, "26-trsa/labels", 0), labels.len());
+    let shuffled: Vec<i64> = order.iter().map(|i| labels[*i]).collect();
+    let score = |v: &Array2<f64>, l: &[i64]| {
+        Ok::<_, neural_geometry::Error>(identify(&v.view(), subjects, l)?.accuracy)
+    };
+    Ok([score(rdms, labels)?, score(&ranked, labels)?, score(&ramped, labels)?, score(&ramped, &shuffled)?])
+}
