@@ -62,6 +62,11 @@ pub(crate) fn main() -> ExitCode {
         ));
     }
     let context = &cli.context;
+    if !matches!(context.device.as_str(), "cpu" | "auto") {
+        let message = format!("--device {}: the verbs of this build compute on the cpu", context.device);
+        let failure = Failure::new("device", message);
+        return ExitCode::from(document::print_failure("neuropil/1", &failure, context.json));
+    }
     let status = match &cli.command {
         None => commands::reproduce::Reproduce::quick().run(context),
         Some(Command::Reproduce(verb)) => verb.run(context),

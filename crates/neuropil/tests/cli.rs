@@ -75,6 +75,8 @@ fn failures_are_one_document_and_one_line() {
     assert!(document["error"]["message"].as_str().unwrap().contains("bad.npz"));
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
     assert!(!folder.path().join("r.npz").exists());
+    assert_eq!(neuropil(folder.path(), &["devices", "--device", "cuda"]).status.code(), Some(1));
+    assert_eq!(answer(folder.path(), &["devices", "--json"])["devices"][0]["id"], "cpu");
     assert_eq!(neuropil(folder.path(), &["geometry", "rmd"]).status.code(), Some(2));
     assert_eq!(neuropil(folder.path(), &["reproduce", "99-nothing"]).status.code(), Some(2));
 }

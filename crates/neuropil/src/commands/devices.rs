@@ -40,6 +40,23 @@ impl Verb for Devices {
     type Answer = Answer;
 
     fn run(&self, _context: &Context) -> Result<Answer> {
-        Ok(Answer { devices: Vec::new() })
+        let cpu = Device {
+            id: "cpu".to_owned(),
+            kind: "cpu".to_owned(),
+            name: processor(),
+            f64: true,
+            f16: false,
+            software: false,
+        };
+        Ok(Answer { devices: vec![cpu] })
     }
+}
+
+/// The processor's own name, where the system tells it.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines().find_map(|l| l.strip_prefix("model name")).map_or_else(
+        || std::env::consts::ARCH.to_owned(),
+        |l| l.trim_start_matches([' ', '\t', ':']).to_owned(),
+    )
 }
