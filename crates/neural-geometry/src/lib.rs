@@ -15,12 +15,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod agtic;
 mod error;
 mod geo_topological;
 mod geodesic;
 mod identify;
 mod rdm;
 
+pub use agtic::{Agtic, agtic};
 pub use error::{Error, Result};
 pub use geo_topological::{GeoTopological, Region, geo_topological, rank_min_max};
 pub use geodesic::{Geodesic, Neighbours, ZeroEdges, geodesic};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Axis, s};
 use neural_geometry::{
-    GeoTopological, Geodesic, Metric, Neighbours, Rdm, Region, ZeroEdges, geo_topological, geodesic,
+    GeoTopological, Geodesic, Metric, Neighbours, Rdm, Region, ZeroEdges, agtic, geo_topological, geodesic,
     identify, rank_min_max,
 };
 use proptest::prelude::*;
@@ -14,6 +14,8 @@ use recordings::arrays::ArrayFile;
 const TRANSFORM: f64 = 1e-12;
 /// Largest difference of the ratios printed for the four curves.
 const RATIO: f64 = 1e-9;
+/// Largest difference of the adaptive test's statistic.
+const STATISTIC: f64 = 1e-10;
 /// RDM entries against their definition, relative.
 const DISTANCE: f64 = 1e-10;
 
@@ -142,6 +144,25 @@ fn layers_are_identified_exactly_as_by_the_reference() {
         }
     }
     assert_eq!(checked, 20);
+}
+
+#[test]
+fn the_adaptive_test_matches_its_deterministic_case() {
+    let text = std::fs::read_to_string(fixture("agtic_own.json")).unwrap();
+    let case: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let matrix = |key: &str| {
+        let rows: Vec<Vec<f64>> = serde_json::from_value(case[key].clone()).unwrap();
+        Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
+    };
+    let k = case["K"].as_u64().unwrap() as usize;
+    let got = agtic(&matrix("x").view(), &matrix("y").view(), k, 19, 0).unwrap();
+    assert!((got.statistic - case["stat"].as_f64().unwrap()).abs() <= STATISTIC, "{}", got.statistic);
+    assert!((got.distance_correlation - case["dcor"].as_f64().unwrap()).abs() <= STATISTIC);
+    assert_eq!(serde_json::json!([got.thresholds_x.0, got.thresholds_x.1]), case["lx"]);
+    assert_eq!(serde_json::json!([got.thresholds_y.0, got.thresholds_y.1]), case["ly"]);
+    assert!(agtic(&matrix("x").view(), &matrix("y").view(), 1, 9, 0).is_err());
+    let flat = agtic(&Array2::zeros((5, 1)).view(), &Array2::zeros((5, 1)).view(), 3, 9, 0).unwrap();
+    assert_eq!((flat.statistic, flat.p), (0.0, 1.0));
 }
 
 #[test]

@@ -45,6 +45,20 @@ fn patterns_become_an_rdm_and_its_geo_topological_matrix() {
 }
 
 #[test]
+fn dependence_is_found_and_samples_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let x = Array2::from_shape_fn((40, 1), |(i, _)| i as f64 - 20.0);
+    let y = x.mapv(|v| v * v);
+    Npz::new().f64("x", x.view().into_dyn()).write(&at.join("x.npz")).unwrap();
+    Npz::new().f64("y", y.view().into_dyn()).write(&at.join("y.npz")).unwrap();
+    let got = answer(at, &["geometry", "agtic", "x.npz", "y.npz", "--json"]);
+    assert!(got["p"].as_f64().unwrap() <= 0.05 && got["statistic"].as_f64().unwrap() > 0.4, "{got}");
+    Npz::new().f64("y", Array2::zeros((3, 1)).view().into_dyn()).write(&at.join("z.npz")).unwrap();
+    assert_eq!(neuropil(at, &["geometry", "agtic", "x.npz", "z.npz"]).status.code(), Some(1));
+}
+
+#[test]
 fn identification_counts_what_it_should() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

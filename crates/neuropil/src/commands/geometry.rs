@@ -1,5 +1,6 @@
 //! Verbs of the `geometry` domain.
 
+mod agtic;
 mod identify;
 mod rdm;
 mod trsa;
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Rdm(rdm::Rdm),
     Trsa(trsa::Trsa),
     Identify(identify::Identify),
+    Agtic(agtic::Agtic),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -24,6 +26,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Rdm(verb) => execute(verb, context),
         Command::Trsa(verb) => execute(verb, context),
         Command::Identify(verb) => execute(verb, context),
+        Command::Agtic(verb) => execute(verb, context),
     }
 }
 
@@ -32,6 +35,7 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<rdm::Rdm>(schemas);
     describe::<trsa::Trsa>(schemas);
     describe::<identify::Identify>(schemas);
+    describe::<agtic::Agtic>(schemas);
 }
 
 /// A failure of the file layer.

@@ -1,15 +1,17 @@
 //! The Topology and Geometry of Neural Representations (Lin and Kriegeskorte 2023).
 //!
-//! Two experiments on shipped data. Four closed curves, of which pairs share topology or geometry: which do the
+//! Two experiments on shipped data and one on generated data. Four closed curves, of which pairs share topology or geometry: which do the
 //! descriptors bring together? And layer identification: the RDMs of five layers of ten trained networks, with noise
-//! added; from which layer does a matrix come?
+//! added; from which layer does a matrix come? Then pairs of variables: how often does the adaptive
+//! test see that they depend on one another?
 
 use ndarray::{Array1, Array2, Axis};
 use neural_geometry::{
-    GeoTopological, Geodesic, Metric, Neighbours, Rdm, ZeroEdges, geo_topological, geodesic, identify,
+    GeoTopological, Geodesic, Metric, Neighbours, Rdm, ZeroEdges, agtic, geo_topological, geodesic, identify,
     rank_min_max,
 };
 use numerics::rng::{normals, stream};
+use rand::RngExt;
 use rayon::prelude::*;
 use recordings::arrays::ArrayFile;
 
@@ -46,6 +48,8 @@ impl Reproduction for Trsa {
         };
         curves(&mut outcome)?;
         layers(plan, &mut outcome)?;
+        independence(plan, &mut outcome)?;
+        outcome.data.push("circles, parabolas and independent pairs (generated)".to_owned());
         Ok(outcome)
     }
 }
@@ -146,6 +150,71 @@ fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         &series,
     )?);
     Ok(())
+}
+
+/// A generated relation between two variables.
+#[derive(Debug, Clone, Copy)]
+enum Relation {
+    Circle,
+    Parabola,
+    Independent,
+}
+
+/// How often the adaptive test rejects independence at 0.05 (60 samples, 6 thresholds, 99 permutations).
+fn independence(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
+    let seeds = plan.seeds(plan.pick(20, 40, 200));
+    let power = |relation: Relation| -> Result<(f64, f64)> {
+        let rejected = seeds
+            .par_iter()
+            .map(|seed| {
+                let (x, y) = pair(relation, *seed);
+                let got = agtic(&x.view(), &y.view(), 6, 99, *seed).map_err(fail)?;
+                Ok((got.p <= 0.05, got.distance_correlation_p <= 0.05))
+            })
+            .collect::<Result<Vec<(bool, bool)>>>()?;
+        let share = |hits: usize| hits as f64 / rejected.len() as f64;
+        Ok((share(rejected.iter().filter(|r| r.0).count()), share(rejected.iter().filter(|r| r.1).count())))
+    };
+    let (circle, plain) = power(Relation::Circle)?;
+    let (parabola, plain_parabola) = power(Relation::Parabola)?;
+    let (independent, plain_independent) = power(Relation::Independent)?;
+    let note = "baseline: plain distance correlation";
+    let measurements = [
+        Measurement::at_least("adaptive test: power on a noisy circle", circle, 0.5)
+            .baseline(plain)
+            .control(independent),
+        Measurement::at_least(
+            "adaptive test: gain over distance correlation, noisy circle",
+            circle - plain,
+            0.3,
+        ),
+        Measurement::at_least("adaptive test: power on a parabola", parabola, 0.9)
+            .baseline(plain_parabola)
+            .control(independent),
+        Measurement::at_most("adaptive test: rejections of independent pairs", independent, 0.2)
+            .baseline(plain_independent),
+    ];
+    outcome.measurements.extend(measurements.map(|m| m.seeds(&seeds).note(note)));
+    Ok(())
+}
+
+fn pair(relation: Relation, seed: u64) -> (Array2<f64>, Array2<f64>) {
+    const SAMPLES: usize = 60;
+    let mut draws = stream(seed, "26-trsa/relation", relation as u64);
+    let t: Vec<f64> = (0..SAMPLES).map(|_| draws.random::<f64>()).collect();
+    let (a, b) = (normals(&mut draws, SAMPLES), normals(&mut draws, SAMPLES));
+    let value = |i: usize| {
+        let angle = std::f64::consts::TAU * t[i];
+        let x = 2.0 * t[i] - 1.0;
+        match relation {
+            Relation::Circle => (angle.cos() + 0.25 * a[i], angle.sin() + 0.25 * b[i]),
+            Relation::Parabola => (x, x * x + 0.2 * a[i]),
+            Relation::Independent => (a[i], b[i]),
+        }
+    };
+    let column =
+        |pick: &dyn Fn((f64, f64)) -> f64| Array2::from_shape_fn((SAMPLES, 1), |(i, _)| pick(value(i)));
+    (column(&|v| v.0), column(&|v| v.1))
 }
 
 /// Accuracies of the RDM, its ranks, the ramp, and the ramp with permuted labels.

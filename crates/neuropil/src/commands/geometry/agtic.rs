@@ -1,0 +1,74 @@
+//! `neuropil geometry agtic`: do two sets of variables depend on one another?
+
+use std::path::PathBuf;
+
+use clap::Args;
+use recordings::arrays::read_matrix;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::file_failure;
+use crate::context::Context;
+use crate::document;
+use crate::failure::{Failure, Result};
+use crate::verb::Verb;
+
+/// Adaptive geo-topological test of independence
+#[derive(Debug, Args)]
+pub(crate) struct Agtic {
+    #[arg(help = "First variable [samples, p]")]
+    x: PathBuf,
+    #[arg(help = "Second variable [samples, q]")]
+    y: PathBuf,
+    /// Thresholds of each variable
+    #[arg(long, default_value_t = 10)]
+    thresholds: usize,
+    /// Permutations
+    #[arg(long, default_value_t = 99)]
+    permutations: usize,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Answer {
+    /// Samples.
+    n: usize,
+    /// Greatest distance correlation over all thresholds.
+    statistic: f64,
+    /// Permutation p-value.
+    p: f64,
+    /// Plain distance correlation.
+    distance_correlation: f64,
+    /// Its permutation p-value.
+    distance_correlation_p: f64,
+    /// Best thresholds of X, as fractions of its greatest distance.
+    thresholds_x: [f64; 2],
+    /// Best thresholds of Y.
+    thresholds_y: [f64; 2],
+}
+
+impl Verb for Agtic {
+    const NAME: &'static str = "geometry.agtic";
+    type Answer = Answer;
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        let (x, said_x) = read_matrix(&self.x, None, None).map_err(file_failure)?;
+        let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure)?;
+        said_x.iter().chain(&said_y).for_each(|w| document::warn(w));
+        let (n, k, threads) = (x.nrows() as u64, self.thresholds as u64, rayon::current_num_threads() as u64);
+        let cells = n.saturating_mul(n).saturating_mul(k.saturating_mul(k) / 2);
+        context.admit("the thresholded distances", cells.saturating_mul(8 * (2 + threads)))?;
+        let got =
+            neural_geometry::agtic(&x.view(), &y.view(), self.thresholds, self.permutations, context.seed)
+                .map_err(|e| Failure::input(e).at(&self.x))?;
+        Ok(Answer {
+            n: x.nrows(),
+            statistic: got.statistic,
+            p: got.p,
+            distance_correlation: got.distance_correlation,
+            distance_correlation_p: got.distance_correlation_p,
+            thresholds_x: got.thresholds_x.into(),
+            thresholds_y: got.thresholds_y.into(),
+        })
+    }
+}
