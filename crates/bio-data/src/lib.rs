@@ -1,2 +1,7 @@
 //! Connectomes and recordings of brains, first of all of *C. elegans*.
 #![forbid(unsafe_code)]
+
+mod error;
+pub mod neurons;
+
+pub use error::{Error, Result};

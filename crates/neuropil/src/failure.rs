@@ -41,3 +41,14 @@ impl Failure {
 
 /// What every verb returns.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+/// A failure of the file layer.
+pub(crate) fn file_failure(error: recordings::Error) -> Failure {
+    let kind = match error {
+        recordings::Error::Io { .. } => "io",
+        recordings::Error::Format { .. } => "format",
+        recordings::Error::Limit { .. } => "memory",
+        _ => "input",
+    };
+    Failure::new(kind, error)
+}

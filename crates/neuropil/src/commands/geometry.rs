@@ -8,7 +8,6 @@ mod trsa;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::failure::Failure;
 use crate::verb::{Schemas, describe, execute};
 
 /// Representational geometry
@@ -36,15 +35,4 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<trsa::Trsa>(schemas);
     describe::<identify::Identify>(schemas);
     describe::<agtic::Agtic>(schemas);
-}
-
-/// A failure of the file layer.
-fn file_failure(error: recordings::Error) -> Failure {
-    let kind = match error {
-        recordings::Error::Io { .. } => "io",
-        recordings::Error::Format { .. } => "format",
-        recordings::Error::Limit { .. } => "memory",
-        _ => "input",
-    };
-    Failure::new(kind, error)
 }

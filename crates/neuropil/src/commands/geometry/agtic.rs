@@ -7,10 +7,9 @@ use recordings::arrays::read_matrix;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::file_failure;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file_failure};
 use crate::verb::Verb;
 
 /// Adaptive geo-topological test of independence

@@ -7,9 +7,8 @@ use recordings::arrays::ArrayFile;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::file_failure;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file_failure};
 use crate::verb::Verb;
 
 /// Leave-one-subject-out identification of regions or layers

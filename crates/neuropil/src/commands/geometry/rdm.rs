@@ -9,10 +9,9 @@ use recordings::arrays::{Npz, read_matrix};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::file_failure;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file_failure};
 use crate::verb::Verb;
 
 /// Dissimilarity of every pair of stimuli

@@ -11,9 +11,8 @@ use recordings::arrays::{ArrayFile, Npz};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::file_failure;
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{Failure, Result, file_failure};
 use crate::verb::Verb;
 
 /// Geo-topological or geodesic matrix of an RDM
