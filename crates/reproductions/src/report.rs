@@ -85,10 +85,14 @@ impl Verdict {
     }
 
     /// Sign and words; the sign is for the eye alone.
-    fn mark(self, tier: Tier) -> String {
-        let indicative =
-            if tier == Tier::Quick && self != BROKEN { " <small>indicative</small>" } else { "" };
-        format!("<span aria-hidden=\"true\">{}</span> {}{indicative}", self.sign, self.words)
+    fn mark(self) -> String {
+        format!("<span aria-hidden=\"true\">{}</span> {}", self.sign, self.words)
+    }
+
+    /// The same for a whole system, whose verdict is indicative after a quick run.
+    fn mark_system(self, tier: Tier) -> String {
+        let weight = if tier == Tier::Quick && self != BROKEN { " <small>indicative</small>" } else { "" };
+        self.mark() + weight
     }
 }
 
@@ -141,7 +145,7 @@ fn summary(out: &mut String, sections: &[Section], tier: Tier) {
             claim = escape(s.card.claim),
             origins = escape(&origins),
             class = verdict.class,
-            mark = verdict.mark(tier),
+            mark = verdict.mark_system(tier),
         );
     }
     out.push_str("</tbody>\n</table>\n</div>\n</section>\n");

@@ -17,24 +17,24 @@ pub(super) fn write(out: &mut String, section: &Section, tier: Tier) {
         escape(section.card.title),
         escape(section.card.krate),
         verdict.class,
-        verdict.mark(tier),
+        verdict.mark_system(tier),
         escape(section.card.claim),
     );
     match &section.outcome {
         Err(why) => {
             let _ = writeln!(out, "<p class=\"maybe\">{}</p>", escape(why));
         }
-        Ok(outcome) => body(out, &id, outcome, tier),
+        Ok(outcome) => body(out, &id, outcome),
     }
     run_card(out, section, tier);
     out.push_str("</section>\n");
 }
 
-fn body(out: &mut String, id: &str, outcome: &Outcome, tier: Tier) {
+fn body(out: &mut String, id: &str, outcome: &Outcome) {
     let _ = write!(
         out,
         "<h3 id=\"{id}-measured\">Measurements</h3>\n<div class=\"box\" role=\"region\" aria-labelledby=\"{id}-measured\" tabindex=\"0\">\n\
-         <table class=\"stack\" role=\"table\" aria-labelledby=\"{id}-measured\">\n<thead role=\"rowgroup\"><tr role=\"row\">"
+         <table class=\"stack measured\" role=\"table\" aria-labelledby=\"{id}-measured\">\n<thead role=\"rowgroup\"><tr role=\"row\">"
     );
     for heading in
         ["Measured", "Value", "95 % interval", "Baseline", "Random control", "Target", "Seeds", "Verdict"]
@@ -43,7 +43,7 @@ fn body(out: &mut String, id: &str, outcome: &Outcome, tier: Tier) {
     }
     out.push_str("</tr></thead>\n<tbody role=\"rowgroup\">\n");
     for (i, m) in outcome.measurements.iter().enumerate() {
-        row(out, &format!("{id}-{}", i + 1), m, tier);
+        row(out, &format!("{id}-{}", i + 1), m);
     }
     out.push_str("</tbody>\n</table>\n</div>\n");
     if !outcome.figures.is_empty() {
@@ -59,7 +59,7 @@ fn body(out: &mut String, id: &str, outcome: &Outcome, tier: Tier) {
     }
 }
 
-fn row(out: &mut String, anchor: &str, m: &Measurement, tier: Tier) {
+fn row(out: &mut String, anchor: &str, m: &Measurement) {
     let note = m.note.as_deref().map_or(String::new(), |n| format!("<br><small>{}</small>", escape(n)));
     let _ = write!(
         out,
@@ -83,7 +83,7 @@ fn row(out: &mut String, anchor: &str, m: &Measurement, tier: Tier) {
         out,
         "<td role=\"cell\" class=\"verdict {}\" data-label=\"Verdict\"><span>{}</span></td></tr>",
         verdict.class,
-        verdict.mark(tier)
+        verdict.mark()
     );
 }
 
