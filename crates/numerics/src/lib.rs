@@ -4,8 +4,18 @@
 //! ([`rng`]), so every result is the same for any number of threads.
 #![forbid(unsafe_code)]
 
+pub mod auc;
+pub mod bootstrap;
+pub mod correlation;
+pub mod csr;
+pub mod distributions;
 mod error;
+pub mod kmeans;
 pub mod linalg;
+mod order;
+pub mod partitions;
+pub mod pca;
+pub mod permutation;
 pub mod ranks;
 pub mod rng;
 
