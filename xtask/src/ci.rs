@@ -1,10 +1,13 @@
 //! `cargo xtask ci`: every check, cheapest first.
-#![allow(clippy::print_stdout, reason = "a command-line chore")]
 
-use std::process::Command;
+mod steps;
+
 use std::time::Instant;
 
 use clap::Args;
+use steps::Step;
+
+use crate::workspace::Verdict;
 
 /// Run every check, cheapest first, and stop at the first that fails
 #[derive(Debug, Args)]
@@ -12,77 +15,162 @@ pub(crate) struct Ci {
     /// A missing tool is a failure instead of a skip
     #[arg(long)]
     strict: bool,
+    /// Leave out a check and say why, `NAME=REASON`; the reason is printed in the summary
+    #[arg(long, value_name = "NAME=REASON", value_parser = reasoned)]
+    skip: Vec<(String, String)>,
+    /// Run these checks alone
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Go on after a failure
+    #[arg(long)]
+    keep_going: bool,
+    /// Name the checks and what each needs, run nothing
+    #[arg(long)]
+    list: bool,
 }
 
-/// One check: its name, what it needs installed, and the cargo arguments.
-struct Step {
-    name: &'static str,
-    needs: Option<&'static str>,
-    arguments: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
+/// `NAME=REASON`, both with something in them.
+fn reasoned(text: &str) -> Result<(String, String), String> {
+    let parts = text.split_once('=').map(|(n, r)| (n.trim().to_owned(), r.trim().to_owned()));
+    parts
+        .filter(|(n, r)| !n.is_empty() && !r.is_empty())
+        .ok_or_else(|| "expected NAME=REASON, such as page=no browser can be installed".to_owned())
 }
 
-const STEPS: &[Step] = &[
-    Step { name: "format", needs: Some("fmt"), arguments: &["fmt", "--all", "--check"], environment: &[] },
-    Step { name: "tidy", needs: None, arguments: &["xtask", "tidy"], environment: &[] },
-    Step {
-        name: "clippy",
-        needs: Some("clippy"),
-        arguments: &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
-        environment: &[],
-    },
-    Step {
-        name: "docs",
-        needs: None,
-        arguments: &["doc", "--workspace", "--no-deps", "--locked", "--exclude", "xtask"],
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
-    },
-    Step {
-        name: "tests",
-        needs: None,
-        arguments: &["test", "--workspace", "--locked", "--all-targets"],
-        environment: &[],
-    },
-    Step {
-        name: "doctests",
-        needs: None,
-        arguments: &["test", "--workspace", "--locked", "--doc"],
-        environment: &[],
-    },
-];
+/// What came of a check.
+#[derive(Debug, Clone, PartialEq)]
+enum Outcome {
+    Passed(f64),
+    Failed(f64, String),
+    Skipped(String),
+}
 
 impl Ci {
-    /// Whether every check passed.
-    pub(crate) fn run(&self) -> bool {
-        let mut skipped = Vec::new();
-        for step in STEPS {
-            if let Some(tool) = step.needs.filter(|tool| !installed(tool)) {
-                println!("== {}: cargo {tool} is not installed", step.name);
-                if self.strict {
-                    return false;
+    /// Runs the checks.
+    pub(crate) fn run(&self) -> Verdict {
+        let steps = steps::all();
+        self.names_are_known(&steps)?;
+        if self.list {
+            for step in &steps {
+                let needs: Vec<String> = step.needs.iter().map(ToString::to_string).collect();
+                println!("{:<14} {}", step.name, needs.join(", "));
+            }
+            return Ok(());
+        }
+        let clock = Instant::now();
+        let mut outcomes: Vec<(&str, Outcome)> = Vec::new();
+        for step in steps.iter().filter(|s| self.only.is_empty() || self.only.iter().any(|o| o == s.name)) {
+            println!("== {}", step.name);
+            let outcome = self.one(step);
+            match &outcome {
+                Outcome::Passed(seconds) => println!("== {}: passed in {seconds:.1} s", step.name),
+                Outcome::Skipped(why) => println!("== {}: SKIPPED: {why}", step.name),
+                Outcome::Failed(seconds, why) => {
+                    println!("== {}: FAILED in {seconds:.1} s: {why}", step.name);
                 }
-                skipped.push(step.name);
-                continue;
             }
-            println!("== {}: cargo {}", step.name, step.arguments.join(" "));
-            let clock = Instant::now();
-            let status =
-                Command::new("cargo").args(step.arguments).envs(step.environment.iter().copied()).status();
-            let passed = status.is_ok_and(|s| s.success());
-            let verdict = if passed { "passed" } else { "FAILED" };
-            println!("== {}: {verdict} in {:.1} s", step.name, clock.elapsed().as_secs_f64());
-            if !passed {
-                return false;
+            let failed = matches!(outcome, Outcome::Failed(..));
+            outcomes.push((step.name, outcome));
+            if failed && !self.keep_going {
+                break;
             }
         }
-        match skipped.as_slice() {
-            [] => println!("== all checks passed"),
-            names => println!("== passed; skipped: {}", names.join(", ")),
+        print!("{}", summary(&outcomes, clock.elapsed().as_secs_f64()));
+        match outcomes.iter().filter(|(_, o)| matches!(o, Outcome::Failed(..))).count() {
+            0 => Ok(()),
+            n => Err(format!("{n} check{} failed", if n == 1 { "" } else { "s" })),
         }
-        true
+    }
+
+    fn one(&self, step: &Step) -> Outcome {
+        if let Some((_, reason)) = self.skip.iter().find(|(name, _)| name == step.name) {
+            return Outcome::Skipped(reason.clone());
+        }
+        let missing: Vec<String> =
+            step.needs.iter().filter(|n| !n.is_met()).map(|n| format!("{n} is missing")).collect();
+        if !missing.is_empty() {
+            let why = missing.join(", ");
+            return if self.strict { Outcome::Failed(0.0, why) } else { Outcome::Skipped(why) };
+        }
+        let clock = Instant::now();
+        let verdict = (step.work)();
+        let seconds = clock.elapsed().as_secs_f64();
+        match verdict {
+            Ok(()) => Outcome::Passed(seconds),
+            Err(why) => Outcome::Failed(seconds, why),
+        }
+    }
+
+    fn names_are_known(&self, steps: &[Step]) -> Verdict {
+        let wanted = self.skip.iter().map(|(n, _)| n).chain(&self.only);
+        for name in wanted {
+            if !steps.iter().any(|s| s.name == name) {
+                let known: Vec<&str> = steps.iter().map(|s| s.name).collect();
+                return Err(format!("there is no check `{name}`; there are {}", known.join(", ")));
+            }
+        }
+        Ok(())
     }
 }
 
-fn installed(tool: &str) -> bool {
-    Command::new("cargo").args([tool, "--version"]).output().is_ok_and(|o| o.status.success())
+/// The table at the end.
+fn summary(outcomes: &[(&str, Outcome)], total: f64) -> String {
+    let mut text = format!("\n{:<14} {:>9}  seconds\n", "check", "verdict");
+    let mut counts = [0_usize; 3];
+    for (name, outcome) in outcomes {
+        let (index, line) = match outcome {
+            Outcome::Passed(seconds) => (0, format!("{name:<14} {:>9}  {seconds:>7.1}", "passed")),
+            Outcome::Failed(seconds, why) => {
+                let first = why.lines().next().unwrap_or_default();
+                (1, format!("{name:<14} {:>9}  {seconds:>7.1}  {first}", "FAILED"))
+            }
+            Outcome::Skipped(why) => (2, format!("{name:<14} {:>9}  {:>7}  {why}", "skipped", "-")),
+        };
+        counts[index] += 1;
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text.push_str(&format!("{:<14} {:>9}  {total:>7.1}\n\n", "all", ""));
+    text.push_str(&format!("checks: {} passed, {} failed, {} skipped\n", counts[0], counts[1], counts[2]));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ci(strict: bool) -> Ci {
+        Ci { strict, skip: vec![], only: vec![], keep_going: false, list: false }
+    }
+
+    #[test]
+    fn a_missing_tool_is_a_skip_and_under_strict_a_failure() {
+        let step = Step::new("x", || Ok(())).needing(&[steps::Need::Program(&["no-such-program-here"])]);
+        assert!(matches!(ci(false).one(&step), Outcome::Skipped(_)));
+        assert!(matches!(ci(true).one(&step), Outcome::Failed(..)));
+        let excused = Ci { skip: vec![("x".into(), "why".into())], ..ci(true) };
+        assert_eq!(excused.one(&step), Outcome::Skipped("why".into()));
+        assert!(matches!(ci(true).one(&Step::new("y", || Ok(()))), Outcome::Passed(_)));
+        assert!(matches!(ci(true).one(&Step::new("z", || Err("no".into()))), Outcome::Failed(..)));
+    }
+
+    #[test]
+    fn reasons_are_asked_for_and_unknown_checks_refused() {
+        assert!(reasoned("page=no browser").is_ok());
+        assert!(reasoned("page=").is_err() && reasoned("page").is_err());
+        let wrong = Ci { only: vec!["pages".into()], ..ci(true) };
+        assert!(wrong.names_are_known(&steps::all()).unwrap_err().contains("page"));
+    }
+
+    #[test]
+    fn the_summary_counts() {
+        let outcomes = [
+            ("a", Outcome::Passed(1.0)),
+            ("b", Outcome::Skipped("no tool".into())),
+            ("c", Outcome::Failed(2.0, "broke\nbadly".into())),
+        ];
+        let text = summary(&outcomes, 3.0);
+        assert!(text.contains("checks: 1 passed, 1 failed, 1 skipped\n"), "{text}");
+        assert!(text.contains("no tool") && text.contains("broke") && !text.contains("badly"), "{text}");
+    }
 }

@@ -1,8 +1,13 @@
 //! The project's own chores, started with `cargo xtask`.
 #![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line chore talks to its terminal")]
 
 mod ci;
+mod mutate;
+mod proof;
+mod test;
 mod tidy;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -13,13 +18,25 @@ use clap::Parser;
 #[command(name = "xtask")]
 enum Chore {
     Ci(ci::Ci),
+    Mutate(mutate::Mutate),
+    Proof(proof::Proof),
+    Test(test::Test),
     Tidy(tidy::Tidy),
 }
 
 fn main() -> ExitCode {
-    let passed = match Chore::parse() {
+    let verdict = match Chore::parse() {
         Chore::Ci(chore) => chore.run(),
+        Chore::Mutate(chore) => chore.run(),
+        Chore::Proof(chore) => chore.run(),
+        Chore::Test(chore) => chore.run(),
         Chore::Tidy(chore) => chore.run(),
     };
-    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    match verdict {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }

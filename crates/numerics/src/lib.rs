@@ -19,8 +19,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod auc;
+pub mod bootstrap;
+pub mod correlation;
+pub mod csr;
+pub mod distributions;
 mod error;
+pub mod kmeans;
 pub mod linalg;
+mod order;
+pub mod partitions;
+pub mod pca;
+pub mod permutation;
 pub mod ranks;
 pub mod rng;
 
