@@ -118,7 +118,7 @@ fn tally(out: &mut String, sections: &[Section]) {
 
 fn summary(out: &mut String, sections: &[Section], tier: Tier) {
     out.push_str(
-        "<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">Summary</h2>\n<div class=\"box\" role=\"region\" aria-labelledby=\"summary\" tabindex=\"0\">\n\
+        "<h2 id=\"summary\">Summary</h2>\n<div class=\"box\" role=\"region\" aria-labelledby=\"summary\" tabindex=\"0\">\n\
          <table class=\"stack\" role=\"table\" aria-labelledby=\"summary\">\n<thead role=\"rowgroup\"><tr role=\"row\">",
     );
     for heading in ["System", "Claim", "Targets met", "Data", "Verdict"] {
@@ -148,7 +148,7 @@ fn summary(out: &mut String, sections: &[Section], tier: Tier) {
             mark = verdict.mark_system(tier),
         );
     }
-    out.push_str("</tbody>\n</table>\n</div>\n</section>\n");
+    out.push_str("</tbody>\n</table>\n</div>\n");
 }
 
 #[cfg(test)]
