@@ -86,6 +86,7 @@ pub fn bars(title: &str, caption: &str, y_label: &str, values: &[(String, f64)])
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(WHITE)
             .x_labels(n * 2 + 1)
             .x_label_formatter(&|x| {
                 let slot = x.floor() as usize;
