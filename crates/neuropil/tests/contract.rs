@@ -95,7 +95,8 @@ fn report(faults: &[String]) {
 /// The paragraph of a flag in a help text: its line and the lines that belong to it.
 fn paragraph<'a>(help: &'a str, flag: &str) -> Option<&'a str> {
     let begins = |line: &str| {
-        line.split(|c: char| c.is_whitespace() || c == ',' || c == '=' || c == '[').any(|word| word == flag)
+        line.split(|c: char| c.is_whitespace() || c == ',' || c == '=' || c == '[' || c == '.')
+            .any(|word| word == flag)
             && line.trim_start().starts_with('-')
     };
     let mut start = None;
@@ -239,7 +240,7 @@ fn wrong_usage_exits_2_and_names_what_is_near() {
         (&["geometri"], "geometry"),
         (&["devises"], "devices"),
         (&["reproduse"], "reproduce"),
-        (&["geometry", "rmd"], "rdm"),
+        (&["geometry", "rdmm"], "rdm"),
         (&["geometry", "rsaa"], "rsa"),
         (&["geometry", "persistense"], "persistence"),
         (&["bio", "connectom"], "connectome"),

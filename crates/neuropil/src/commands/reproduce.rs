@@ -234,5 +234,9 @@ fn write(folder: &Path, page: &str) -> Result<PathBuf> {
 
 /// Adds the schema of a report line.
 pub(crate) fn schemas(schemas: &mut Schemas) {
-    schemas.insert("reproduce", schemars::schema_for!(Line).to_value());
+    let mut schema = schemars::schema_for!(Line).to_value();
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("title".to_owned(), json!(SCHEMA));
+    }
+    schemas.insert("reproduce", schema);
 }
