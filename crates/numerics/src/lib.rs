@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod gram;
 pub mod linalg;
 pub mod ranks;
 pub mod rng;
