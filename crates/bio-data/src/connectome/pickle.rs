@@ -258,11 +258,11 @@ impl Machine<'_> {
     /// Places are given out in order by every writer; a jump ahead would buy memory for nothing.
     fn remember(&mut self, start: usize, place: usize) -> Result<()> {
         let id = *self.stack.last().ok_or_else(|| self.refuse(start, "an empty stack"))?;
-        if place > self.memo.len() + 256 {
+        if place > self.memo.len() {
             return Err(self.refuse(start, &format!("memo {place} out of order")));
         }
-        if place >= self.memo.len() {
-            self.memo.resize(place + 1, None);
+        if place == self.memo.len() {
+            self.memo.push(None);
         }
         self.memo[place] = Some(id);
         Ok(())
@@ -330,5 +330,87 @@ impl Machine<'_> {
 
     fn refuse(&self, at: usize, what: &str) -> Error {
         Error::format(self.path, format!("byte {at} of the pickle: {what} is not allowed here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parse(bytes: &[u8]) -> Result<Pickle> {
+        Pickle::parse(Path::new("x.pt"), bytes)
+    }
+
+    fn refused(bytes: &[u8]) -> String {
+        parse(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn plain_data_is_read() {
+        // {'a': (1, -2, 2.5), 'b': [True, None]} as protocol 2 writes it
+        let bytes = b"\x80\x02}q\x00(X\x01\x00\x00\x00aq\x01K\x01J\xfe\xff\xff\xffG\x40\x04\0\0\0\0\0\0\x87q\x02X\x01\x00\x00\x00bq\x03]q\x04(\x88Neu.";
+        let pickle = parse(bytes).unwrap();
+        let tuple = pickle.entry(pickle.result(), "a").unwrap();
+        let Value::Tuple(items) = pickle.get(tuple) else { panic!("{:?}", pickle.get(tuple)) };
+        let values: Vec<&Value> = items.iter().map(|i| pickle.get(*i)).collect();
+        assert_eq!(values, [&Value::Int(1), &Value::Int(-2), &Value::Float(2.5)]);
+        let Value::List(items) = pickle.get(pickle.entry(pickle.result(), "b").unwrap()) else { panic!() };
+        assert_eq!((pickle.get(items[0]), pickle.get(items[1])), (&Value::Bool(true), &Value::None));
+    }
+
+    #[test]
+    fn programs_are_refused_by_name() {
+        assert!(refused(b"\x80\x02cos\nsystem\n(X\x02\0\0\0lstR.").contains("os.system"));
+        assert!(refused(b"\x80\x02cbuiltins\neval\n.").contains("builtins.eval"));
+        assert!(refused(b"\x80\x04\x8c\x05posix\x8c\x06system\x93.").contains("posix.system"));
+        // An allowed name that is called with what is no tuple, an instance, a build, an extension.
+        assert!(refused(b"\x80\x02ccollections\nOrderedDict\n}R.").contains("no allowed name"));
+        for code in
+            [b'i', b'o', b'b', 0x81, 0x82, 0x92, b'S', b'I', b'L', b'2', b'g', b'p', b'l', b'd', 0x8b, 0x8e]
+        {
+            assert!(refused(&[0x80, 2, b')', b')', code, 0, b'.']).contains("byte 4"), "{code:02x}");
+        }
+        assert!(refused(b"\x80\x02Nr\xff\xff\xff\x7f.").contains("out of order"));
+        assert!(refused(b"\x80\x02X\xff\xff\xff\xffabc.").contains("cut short"));
+        assert!(refused(b"\x80\x02h\x05.").contains("memo"));
+        assert!(refused(b"\x80\x09N.").contains("protocol 9"));
+        for bytes in
+            [&b""[..], b"\x80\x02", b".", b"\x80\x02t.", b"\x80\x02(N\x85.", b"\x80\x02Na.", b"\x80\x02}(Nu."]
+        {
+            assert!(parse(bytes).is_err(), "{bytes:?}");
+        }
+        // A list that holds itself is a value like any other: nothing walks it.
+        assert!(parse(b"\x80\x02]q\x00h\x00a.").is_ok());
+    }
+
+    fn footprint(pickle: &Pickle) -> usize {
+        let inner = |v: &Value| match v {
+            Value::Text(t) => t.len(),
+            Value::List(i) | Value::Tuple(i) => 4 * i.len(),
+            Value::Dict(p) => 8 * p.len(),
+            _ => 0,
+        };
+        pickle.values.iter().map(|v| std::mem::size_of::<Value>() + inner(v)).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn random_programs_end_in_a_value_or_an_error(
+            body in prop::collection::vec(
+                prop_oneof![
+                    prop::sample::select(b"(NKMJGX}])tauesqrhjcQR.0\x85\x86\x87\x88\x89\x8a\x8c\x93\x94\x95".to_vec()),
+                    any::<u8>(),
+                ],
+                0..200,
+            ),
+        ) {
+            let mut bytes = vec![0x80, 2];
+            bytes.extend(&body);
+            if let Ok(pickle) = parse(&bytes) {
+                prop_assert!(footprint(&pickle) <= BYTES_PER_BYTE * bytes.len());
+            }
+        }
     }
 }
