@@ -48,6 +48,16 @@ pub enum Error {
         /// The accepted range in words.
         expected: &'static str,
     },
+    /// A position outside its bound.
+    #[error("{what} {index}: must be below {bound}")]
+    Index {
+        /// What the position counts.
+        what: &'static str,
+        /// The position.
+        index: usize,
+        /// The bound.
+        bound: usize,
+    },
     /// A decomposition that does not exist or did not converge.
     #[error("{what} failed: {why}")]
     Decomposition {

@@ -1,5 +1,6 @@
 //! Ranks and quantiles.
 
+use crate::order::ordered;
 use crate::{Error, Result};
 
 fn finite(what: &'static str, values: &[f64]) -> Result<()> {
@@ -14,22 +15,14 @@ fn finite(what: &'static str, values: &[f64]) -> Result<()> {
 /// # Errors
 /// [`Error::NotFinite`] for NaN, [`Error::TooFew`] for no value.
 pub fn average_ranks(values: &[f64]) -> Result<Vec<f64>> {
-    if let Some(index) = values.iter().position(|x| x.is_nan()) {
-        return Err(Error::NotFinite { what: "ranks", index });
-    }
-    if values.is_empty() {
-        return Err(Error::TooFew { what: "ranks", needed: 1, found: 0 });
-    }
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let order = ordered("ranks", values)?;
     let mut ranks = vec![0.0; values.len()];
     let mut start = 0;
     while start < order.len() {
-        let tie = values[order[start]];
-        // `==` joins the two zeros, which total_cmp keeps apart but adjacent.
-        let length = order[start..].iter().take_while(|i| values[**i] == tie).count();
+        let tie = order[start].0;
+        let length = order[start..].iter().take_while(|(key, _)| *key == tie).count();
         let rank = start as f64 + (length as f64 + 1.0) / 2.0;
-        order[start..start + length].iter().for_each(|i| ranks[*i] = rank);
+        order[start..start + length].iter().for_each(|(_, i)| ranks[*i as usize] = rank);
         start += length;
     }
     Ok(ranks)
@@ -100,6 +93,22 @@ mod tests {
         assert_eq!(quantile(&[4.0, 1.0], 1.0).unwrap(), 4.0);
         assert!(quantile(&[1.0], 1.5).is_err() && quantile(&[], 0.5).is_err());
         assert!(min_max(&[2.0, 2.0]).is_err());
+    }
+
+    #[test]
+    fn many_values_rank_like_few() {
+        // Long enough for the buckets, with ties, both signs, zeros of both signs and infinities.
+        let mut x: Vec<f64> = (0..9000).map(|i| f64::from((i * 7919) % 4001 - 2000) * 1e-3).collect();
+        x.extend([-0.0, 0.0, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 5e-324]);
+        let mut order: Vec<usize> = (0..x.len()).collect();
+        order.sort_by(|a, b| x[*a].partial_cmp(&x[*b]).unwrap());
+        let ranks = average_ranks(&x).unwrap();
+        for pair in order.windows(2) {
+            assert_eq!(x[pair[0]] < x[pair[1]], ranks[pair[0]] < ranks[pair[1]]);
+            assert_eq!(x[pair[0]] == x[pair[1]], ranks[pair[0]] == ranks[pair[1]]);
+        }
+        let n = x.len() as f64;
+        assert_eq!(ranks.iter().sum::<f64>(), n * (n + 1.0) / 2.0);
     }
 
     proptest! {

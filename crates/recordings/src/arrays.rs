@@ -16,6 +16,7 @@ use ndarray::{Array1, Array2, Ix1, Ix2};
 pub use array::Array;
 pub use matrix::read_matrix;
 pub use npz::{EXPANSION, Npz};
+pub use tensors::Tensors;
 
 use crate::{Error, Result};
 

@@ -18,6 +18,7 @@ pub mod accumulate;
 pub mod arrays;
 pub mod atomic;
 mod error;
+mod files;
 mod intervention;
 mod neuron_set;
 mod recording;

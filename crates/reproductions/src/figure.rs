@@ -37,6 +37,8 @@ const COLOURS: [RGBColor; 6] = [
 ];
 
 const SIZE: (u32, u32) = (640, 380);
+/// Large enough to be read where the drawing is scaled down to a phone.
+const FONT: (&str, i32) = ("sans-serif", 17);
 
 /// A line chart with markers.
 ///
@@ -77,8 +79,8 @@ pub fn bars(title: &str, caption: &str, y_label: &str, values: &[(String, f64)])
         let n = finite.len();
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .x_label_area_size(52)
+            .y_label_area_size(74)
             .build_cartesian_2d(0.0..n as f64, low..high)
             .map_err(|e| fail(e.to_string()))?;
         chart
@@ -94,6 +96,8 @@ pub fn bars(title: &str, caption: &str, y_label: &str, values: &[(String, f64)])
                 }
             })
             .y_desc(y_label)
+            .label_style(FONT)
+            .axis_desc_style(FONT)
             .draw()
             .map_err(|e| fail(e.to_string()))?;
         chart
@@ -201,8 +205,8 @@ fn draw(
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .x_label_area_size(46)
-            .y_label_area_size(64)
+            .x_label_area_size(52)
+            .y_label_area_size(74)
             .build_cartesian_2d(x_low..x_high, y_low..y_high)
             .map_err(|e| fail(e.to_string()))?;
         chart
@@ -210,6 +214,8 @@ fn draw(
             .light_line_style(WHITE)
             .x_desc(x_label)
             .y_desc(y_label)
+            .label_style(FONT)
+            .axis_desc_style(FONT)
             .draw()
             .map_err(|e| fail(e.to_string()))?;
         for (i, s) in series.iter().enumerate() {
@@ -229,6 +235,7 @@ fn draw(
         if series.len() > 1 {
             chart
                 .configure_series_labels()
+                .label_font(FONT)
                 .background_style(WHITE.mix(0.85))
                 .border_style(BLACK.mix(0.3))
                 .draw()

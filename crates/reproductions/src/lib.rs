@@ -18,3 +18,8 @@ pub use figure::Figure;
 pub use outcome::{Measurement, Outcome, Relation, Target};
 pub use plan::{Plan, Tier};
 pub use registry::{Card, Reproduction};
+
+/// The examples of the README, compiled and run with the documentation's.
+#[cfg(all(doctest, feature = "geometry"))]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -33,6 +33,8 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
     vec![
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
+        #[cfg(feature = "bio")]
+        &crate::systems::s32_homogenized_worm::HomogenizedWorm,
     ]
 }
 

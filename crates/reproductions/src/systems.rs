@@ -2,3 +2,5 @@
 
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
+#[cfg(feature = "bio")]
+pub mod s32_homogenized_worm;

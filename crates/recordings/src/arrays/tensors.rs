@@ -3,11 +3,65 @@
 use std::path::Path;
 
 use half::{bf16, f16};
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::Array;
-use crate::{Error, Result};
+use crate::{Error, Result, atomic};
+
+/// A `.safetensors` file to be written.
+#[derive(Debug, Default)]
+pub struct Tensors {
+    entries: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+}
+
+impl Tensors {
+    /// An empty file.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a tensor of 64-bit floats.
+    #[must_use]
+    pub fn f64(self, name: &str, array: ArrayViewD<'_, f64>) -> Self {
+        self.with(name, Dtype::F64, array.shape(), array.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    /// With a tensor of 32-bit floats.
+    #[must_use]
+    pub fn f32(self, name: &str, array: ArrayViewD<'_, f32>) -> Self {
+        self.with(name, Dtype::F32, array.shape(), array.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    /// With a tensor of signed 64-bit numbers.
+    #[must_use]
+    pub fn i64(self, name: &str, array: ArrayViewD<'_, i64>) -> Self {
+        self.with(name, Dtype::I64, array.shape(), array.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
+
+    /// Writes the file under a temporary name, then renames it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let views = self
+            .entries
+            .iter()
+            .map(|(name, dtype, shape, bytes)| {
+                let view = TensorView::new(*dtype, shape.clone(), bytes);
+                view.map(|v| (name.as_str(), v)).map_err(|e| Error::format(path, e))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let bytes = safetensors::serialize(views, None).map_err(|e| Error::format(path, e))?;
+        atomic::write(path, |file| std::io::Write::write_all(file, &bytes)).map_err(|e| Error::io(path, e))
+    }
+
+    fn with(mut self, name: &str, dtype: Dtype, shape: &[usize], bytes: Vec<u8>) -> Self {
+        self.entries.push((name.to_owned(), dtype, shape.to_vec(), bytes));
+        self
+    }
+}
 
 pub(super) fn read_file(path: &Path) -> Result<Vec<(String, Array)>> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
@@ -52,4 +106,29 @@ fn build<const N: usize, T>(
     let (chunks, _) = data.as_chunks::<N>();
     let values = chunks.iter().map(|c| read(*c)).collect();
     ArrayD::from_shape_vec(IxDyn(shape), values).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, arr1};
+
+    use super::*;
+    use crate::arrays::ArrayFile;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let x = Array2::from_shape_fn((2, 3), |(i, j)| i as f64 / 3.0 - j as f64);
+        Tensors::new()
+            .f64("x", x.t().into_dyn())
+            .f32("y", arr1(&[0.5_f32, f32::NAN]).view().into_dyn())
+            .i64("n", arr1(&[-3_i64]).view().into_dyn())
+            .write(&path)
+            .unwrap();
+        let file = ArrayFile::open(&path).unwrap();
+        assert_eq!(file.read_f64_2("x").unwrap(), x.t());
+        assert!(file.read_f64_1("y").unwrap()[1].is_nan());
+        assert_eq!(file.read_i64_1("n").unwrap().to_vec(), [-3]);
+    }
 }
