@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use petgraph::Directed;
-use petgraph::graph::{DiGraph, EdgeIndex, Graph, IndexType};
+use petgraph::graph::{DiGraph, Graph, IndexType};
 use petgraph::visit::EdgeRef;
 
 use crate::connectome::{Connectome, Layer};

@@ -150,7 +150,7 @@ fn observed(truth: &Connectome, seed: u64, observer: u64) -> Result<Connectome> 
 }
 
 fn published(plan: &Plan, folder: &Path, outcome: &mut Outcome) -> Result<()> {
-    let read = |(name, file): &(&str, &str)| {
+    let read = |(name, file): &(&str, &str)| -> Result<Source> {
         let raw = RawConnectome::read(&folder.join(file), &ReadOptions::default()).map_err(fail)?;
         Ok(Source::new(name, raw.merge(Merge::WormGraph)))
     };
