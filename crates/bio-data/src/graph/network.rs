@@ -102,8 +102,7 @@ impl Network {
         let nodes: Vec<_> = (0..self.nodes()).map(|i| graph.add_node(i)).collect();
         for i in 0..self.nodes() {
             for j in self.successors(i) {
-                let _: EdgeIndex =
-                    graph.add_edge(nodes[i], nodes[*j as usize], self.weights[[i, *j as usize]]);
+                graph.add_edge(nodes[i], nodes[*j as usize], self.weights[[i, *j as usize]]);
             }
         }
         graph
