@@ -43,4 +43,4 @@ pub use nodes::{Node, Nodes};
 pub use raw::{
     Connection, Kind, MatrixSize, Merge, RawConnectome, RawCounts, ReadOptions, Skipped, TypeCounts,
 };
-pub use similarity::{relabelled, weight_correlation};
+pub use similarity::{cell_correlation, relabelled, weight_correlation};

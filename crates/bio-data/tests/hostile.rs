@@ -34,6 +34,12 @@ fn xlsx(rows: &str) -> Vec<u8> {
     let relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
     archive(&[
         (
+            "_rels/.rels",
+            &format!(
+                r#"<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="{relation}/officeDocument" Target="xl/workbook.xml"/></Relationships>"#
+            ),
+        ),
+        (
             "xl/workbook.xml",
             &format!(
                 r#"<?xml version="1.0"?><workbook xmlns="{main}" xmlns:r="{relation}"><sheets><sheet name="worm" sheetId="1" r:id="rId1"/></sheets></workbook>"#

@@ -390,7 +390,7 @@ mod tests {
             Value::Dict(p) => 8 * p.len(),
             _ => 0,
         };
-        pickle.values.iter().map(|v| std::mem::size_of::<Value>() + inner(v)).sum()
+        pickle.values.iter().map(|v| size_of::<Value>() + inner(v)).sum()
     }
 
     proptest! {
