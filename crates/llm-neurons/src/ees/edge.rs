@@ -254,7 +254,9 @@ mod tests {
             let (value, last) = largest_ritz(diagonal, beside);
             prop_assert!((value - eigen.values[n - 1]).abs() < 1e-12 * (1.0 + value.abs()));
             let gap = if n > 1 { eigen.values[n - 1] - eigen.values[n - 2] } else { 1.0 };
-            prop_assert!((last - eigen.vectors[[n - 1, n - 1]].abs()).abs() < 1e-10 / gap);
+            // The slope is the square of the entry's inverse: entries below the root of the roundoff are not resolved.
+            let off = (last - eigen.vectors[[n - 1, n - 1]].abs()).abs();
+            prop_assert!(off < 1e-7 / gap.min(1.0), "{last} off by {off:e}, gap {gap:e}");
         }
     }
 

@@ -158,7 +158,7 @@ impl Eigenscore {
         if let Some(note) = &opened.note {
             document::warn(note);
         }
-        Ok((opened.capabilities.id != "cpu").then_some(opened))
+        Ok((opened.capabilities.id != DeviceSpec::Cpu).then_some(opened))
     }
 
     fn refused(&self, error: llm_neurons::Error) -> Failure {
@@ -202,7 +202,7 @@ impl Verb for Eigenscore {
         if let Some(opened) = opened {
             if found.details.is_some() {
                 // A verb runs once, so that the cell is empty.
-                let _ = self.placed.set((opened.capabilities.id, "f32"));
+                let _ = self.placed.set((opened.capabilities.id.to_string(), "f32"));
             } else if context.device != "auto" {
                 return Err(exact_only(&context.device));
             }
