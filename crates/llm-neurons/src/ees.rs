@@ -10,11 +10,11 @@ pub(crate) mod probes;
 pub(crate) mod series;
 pub(crate) mod tensor;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::eigenscore::convention::{EigenScoreConvention, check_alpha, finite};
+use crate::eigenscore::convention::{EigenScoreConvention, check_alpha, check_embeddings, finite};
 use crate::{Error, Result};
 use block::{BlockSpace, Step};
 use cost::{CostModel, Form};
@@ -224,6 +224,20 @@ impl Ees {
         Ok(self.counted(found, convention, (answers, units), form))
     }
 
+    /// [`Ees::score_tensor`] of host embeddings, uploaded as 32-bit floats.
+    ///
+    /// # Errors
+    /// Those of [`Ees::score_tensor`].
+    pub fn score_uploaded(
+        &self,
+        e: &ArrayView2<'_, f64>,
+        convention: EigenScoreConvention,
+        device: &Device,
+    ) -> Result<EesResult> {
+        check_embeddings(e)?;
+        self.score_tensor(tensor::upload(e, device)?, convention)
+    }
+
     /// The method itself, wherever the vectors live.
     ///
     /// # Errors
@@ -241,7 +255,11 @@ impl Ees {
                 finite("probes", given)?;
                 if given.nrows() != dim || given.ncols() == 0 {
                     let found = format!("{:?}", given.dim());
-                    return Err(Error::Shape { what: "probes", expected: format!("[{dim}, n], n >= 1"), found });
+                    return Err(Error::Shape {
+                        what: "probes",
+                        expected: format!("[{dim}, n], n >= 1"),
+                        found,
+                    });
                 }
                 given.view()
             }
@@ -280,7 +298,8 @@ impl Ees {
                 edge::find(space, 0.0, known, self.seed, 0)
             }
             (EesVariant::OfficialCode, _) => {
-                let found = edge::find(space, 0.0, SpectralEdge::Lanczos { steps: usize::MAX }, self.seed, 0)?;
+                let found =
+                    edge::find(space, 0.0, SpectralEdge::Lanczos { steps: usize::MAX }, self.seed, 0)?;
                 if found.lambda_max > 0.0 {
                     return Ok(Edge { upper: found.lambda_max, ..found });
                 }

@@ -36,7 +36,11 @@ fn number(value: &Value) -> f64 {
 }
 
 fn close(what: &str, got: f64, wanted: f64, tolerance: f64) {
-    assert!((got - wanted).abs() <= tolerance, "{what}: {got} against {wanted}, off by {:e}", (got - wanted).abs());
+    assert!(
+        (got - wanted).abs() <= tolerance,
+        "{what}: {got} against {wanted}, off by {:e}",
+        (got - wanted).abs()
+    );
 }
 
 /// Probes with which the stochastic trace is the trace.
@@ -124,7 +128,8 @@ fn given_probes_give_the_reference_moments_and_score() {
     close("score", found.score, number(&wanted["hutchinson_M100_nz200"]), SCORE);
     close("score", found.score, -0.57631, ROUNDED);
     // The search for the upper end alone changes the interval by far less than the probes' noise.
-    let searched = Ees { edge: SpectralEdge::default(), ..ees }.score_with_probes(&operator, &z.view()).unwrap();
+    let searched =
+        Ees { edge: SpectralEdge::default(), ..ees }.score_with_probes(&operator, &z.view()).unwrap();
     close("upper end", searched.interval[1] / number(&wanted["b"]), 1.0, 1e-3);
     close("score", searched.score, found.score, 1e-3);
 }

@@ -1,5 +1,7 @@
 //! One module per paper, named after its sheet.
 
+#[cfg(feature = "llm")]
+pub mod s01_send_ees;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

@@ -16,6 +16,9 @@ const CHUNKS: usize = 16;
 /// Chunks of fewer rows are not worth a thread.
 const LEAST_ROWS: usize = 32;
 
+/// Numbers that a thread sums at a time.
+const STRIP: usize = 4096;
+
 /// `C = s E_c E_c^T` of embeddings `E [K, D]`, applied as `s E_c (E_c^T v)` in `f64`: 4 K D flops a vector, and one
 /// pass over `E_c` a step, since the two products are fused row by row.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ pub struct EmbeddingOperator {
     width: usize,
     scale: f64,
     arch: Arch,
+    /// Each chunk's part of the image, kept from step to step.
+    parts: Vec<Vec<f64>>,
 }
 
 /// Vectors beside their projections on the units.
@@ -58,7 +63,7 @@ impl EmbeddingOperator {
         for (to, from) in e.chunks_exact_mut(width).zip(centred.rows()) {
             to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
         }
-        Self { e, answers, rows, width, scale, arch: Arch::new() }
+        Self { e, answers, rows, width, scale, arch: Arch::new(), parts: Vec::new() }
     }
 
     /// Rows of one chunk: a function of the problem alone.
@@ -66,34 +71,44 @@ impl EmbeddingOperator {
         self.rows.div_ceil(CHUNKS).max(LEAST_ROWS).next_multiple_of(ROW_PAD)
     }
 
-    /// Runs the pass over all chunks; the summed images, or nothing for a last step.
-    fn sweep(&self, forward: Option<(&EmbeddingBlock, Step)>, next: &mut [f64], n: usize) -> Vec<f64> {
-        let (chunk, width) = (self.chunk(), self.width);
+    /// Runs the pass over all chunks and sums their images into `total`, which is left empty after a last step.
+    fn sweep(
+        &mut self,
+        forward: Option<(&EmbeddingBlock, Step)>,
+        next: &mut [f64],
+        n: usize,
+        total: &mut Vec<f64>,
+    ) {
+        let (chunk, width, arch) = (self.chunk(), self.width, self.arch);
         let wanted = forward.is_none_or(|(_, by)| !by.last);
-        let one = |(i, (e, next)): (usize, (&[f64], &mut [f64]))| {
-            let mut image = if wanted { vec![0.0; n * width] } else { Vec::new() };
+        let forward = forward.map(|(block, by)| (block, Step { gain: by.gain * self.scale, ..by }));
+        let one = |i: usize, e: &[f64], next: &mut [f64], image: &mut Vec<f64>| {
+            image.clear();
+            image.resize(if wanted { n * width } else { 0 }, 0.0);
             let forward = forward.map(|(block, by)| {
-                let by = Step { gain: by.gain * self.scale, ..by };
                 (block.image.as_slice(), &block.vectors[i * chunk * n..][..next.len()], by)
             });
             let out = wanted.then_some(image.as_mut_slice());
-            self.arch.dispatch(Pass { e, width, n, forward, next, image: out });
-            image
+            arch.dispatch(Pass { e, width, n, forward, next, image: out });
         };
         if self.rows <= chunk {
-            return one((0, (&self.e, next)));
+            return one(0, &self.e, next, total);
         }
-        let parts: Vec<Vec<f64>> =
-            self.e.par_chunks(chunk * width).zip(next.par_chunks_mut(chunk * n)).enumerate().map(one).collect();
-        let mut parts = parts.into_iter();
-        let mut total = parts.next().unwrap_or_default();
-        let rest: Vec<Vec<f64>> = parts.collect();
-        total.par_chunks_mut(4096).enumerate().for_each(|(i, total)| {
-            for part in &rest {
-                total.iter_mut().zip(&part[i * 4096..]).for_each(|(t, p)| *t += p);
+        self.parts.resize_with(self.rows.div_ceil(chunk), Vec::new);
+        self.e
+            .par_chunks(chunk * width)
+            .zip(next.par_chunks_mut(chunk * n))
+            .zip(self.parts.par_iter_mut())
+            .enumerate()
+            .for_each(|(i, ((e, next), image))| one(i, e, next, image));
+        total.clear();
+        total.resize(if wanted { n * width } else { 0 }, 0.0);
+        let parts = &self.parts;
+        total.par_chunks_mut(STRIP).enumerate().for_each(|(i, total)| {
+            for part in parts {
+                total.iter_mut().zip(&part[i * STRIP..]).for_each(|(t, p)| *t += p);
             }
         });
-        total
     }
 }
 
@@ -120,22 +135,35 @@ impl BlockSpace for EmbeddingOperator {
         }
         let mut padded = vec![0.0; self.rows * n];
         padded.iter_mut().zip(vectors.iter()).for_each(|(to, from)| *to = *from);
-        let image = self.sweep(None, &mut padded, n);
+        let mut image = Vec::new();
+        self.sweep(None, &mut padded, n, &mut image);
         Ok(EmbeddingBlock { vectors: padded, image, n })
     }
 
-    fn step(&mut self, v: &EmbeddingBlock, previous: Option<EmbeddingBlock>, by: Step) -> Result<EmbeddingBlock> {
+    fn step(
+        &mut self,
+        v: &EmbeddingBlock,
+        previous: Option<EmbeddingBlock>,
+        by: Step,
+    ) -> Result<EmbeddingBlock> {
         if v.image.is_empty() {
             let why = "a step was asked to start from a last one".to_owned();
             return Err(Error::Spectrum { why });
         }
         let n = v.n;
-        let mut vectors = previous.map_or_else(|| vec![0.0; self.rows * n], |block| block.vectors);
-        let image = self.sweep(Some((v, by)), &mut vectors, n);
+        let (mut vectors, mut image) = previous
+            .map_or_else(|| (vec![0.0; self.rows * n], Vec::new()), |block| (block.vectors, block.image));
+        self.sweep(Some((v, by)), &mut vectors, n, &mut image);
         Ok(EmbeddingBlock { vectors, image, n })
     }
 
-    fn combine(&mut self, a: f64, mut x: EmbeddingBlock, b: f64, y: &EmbeddingBlock) -> Result<EmbeddingBlock> {
+    fn combine(
+        &mut self,
+        a: f64,
+        mut x: EmbeddingBlock,
+        b: f64,
+        y: &EmbeddingBlock,
+    ) -> Result<EmbeddingBlock> {
         let add = |x: &mut [f64], y: &[f64]| x.iter_mut().zip(y).for_each(|(x, y)| *x = a * *x + b * y);
         add(&mut x.vectors, &y.vectors);
         add(&mut x.image, &y.image);

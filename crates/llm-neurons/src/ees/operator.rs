@@ -137,7 +137,7 @@ impl<O: SymmetricOperator> BlockSpace for OnHost<O> {
 
 /// Rows of equal length as one matrix.
 pub(crate) fn stack(rows: &[Array1<f64>]) -> Result<Array2<f64>> {
-    let views: Vec<_> = rows.iter().map(Array1::view).collect();
+    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
     ndarray::stack(ndarray::Axis(0), &views).map_err(|e| Error::Shape {
         what: "column sums",
         expected: "rows of one length".to_owned(),

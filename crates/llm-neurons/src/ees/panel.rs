@@ -78,8 +78,16 @@ fn project_back<S: Simd>(simd: S, e: &[f64], width: usize, image: &[f64], n: usi
             while j + 2 <= n {
                 let s0 = S::as_simd_f64s(&image[j * width + from..j * width + to]).0;
                 let s1 = S::as_simd_f64s(&image[(j + 1) * width + from..(j + 1) * width + to]).0;
-                let mut acc =
-                    [sums[j], sums[j + 1], sums[n + j], sums[n + j + 1], sums[2 * n + j], sums[2 * n + j + 1], sums[3 * n + j], sums[3 * n + j + 1]];
+                let mut acc = [
+                    sums[j],
+                    sums[j + 1],
+                    sums[n + j],
+                    sums[n + j + 1],
+                    sums[2 * n + j],
+                    sums[2 * n + j + 1],
+                    sums[3 * n + j],
+                    sums[3 * n + j + 1],
+                ];
                 let length = s0.len();
                 let (e0, e1, e2, e3, s1) =
                     (&e[0][..length], &e[1][..length], &e[2][..length], &e[3][..length], &s1[..length]);

@@ -190,7 +190,8 @@ mod tests {
 
     #[test]
     fn intervals_without_a_logarithm_are_refused() {
-        for (a, b) in [(0.0, 1.0), (-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (1.0, f64::INFINITY), (f64::NAN, 1.0)] {
+        for (a, b) in [(0.0, 1.0), (-1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (1.0, f64::INFINITY), (f64::NAN, 1.0)]
+        {
             assert!(LogSeries::new(a, b, 3).is_err(), "{a} {b}");
         }
     }

@@ -1,6 +1,6 @@
 //! The covariance of embeddings on a device.
 
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Tensor};
 use ndarray::{Array2, ArrayView2};
 use tensor_backend::bridge;
 
@@ -57,7 +57,7 @@ impl TensorOperator {
         // One number tells whether all are finite; the rest is looked at only when it is not.
         let square = bridge::scalar((centred.clone() * centred.clone()).sum()).map_err(tensor)?;
         if !square.is_finite() {
-            let host: Array2<f64> = bridge::float_array::<f64, _, 2>(original.clone()).map_err(tensor)?;
+            let host: Array2<f64> = bridge::float_array::<f64, 2>(original.clone()).map_err(tensor)?;
             finite("embeddings", &host.view())?;
             return Err(Error::Spectrum { why: format!("the embeddings' squares overflow {dtype:?}") });
         }
@@ -117,8 +117,13 @@ impl BlockSpace for TensorOperator {
     }
 
     fn read(&mut self, queued: Vec<Tensor<2>>) -> Result<Array2<f64>> {
-        bridge::float_array::<f64, _, 2>(Tensor::cat(queued, 0)).map_err(tensor)
+        bridge::float_array::<f64, 2>(Tensor::cat(queued, 0)).map_err(tensor)
     }
+}
+
+/// Host embeddings as 32-bit floats on a device.
+pub(crate) fn upload(e: &ArrayView2<'_, f64>, device: &Device) -> Result<Tensor<2>> {
+    bridge::float_tensor(e.view(), FloatDType::F32, device).map_err(tensor)
 }
 
 /// Without a gradient record, in 32 or 64 bits.

@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::convention::{EigenScoreConvention, check_embeddings};
 use super::exact::{Covariance, ExactMethod};
+use crate::Result;
 use crate::ees::cost::CostModel;
 use crate::ees::edge::{self, SpectralEdge};
 use crate::ees::operator::{OnHost, SymmetricOperator};
 use crate::ees::series::LogSeries;
 use crate::ees::{Ees, EesResult};
-use crate::Result;
 
 /// How to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

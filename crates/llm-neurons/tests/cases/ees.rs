@@ -23,9 +23,12 @@ fn draw(seed: u64, answers: usize, units: usize) -> Array2<f64> {
 pub(crate) fn agrees_with_the_host(on: &TestDevice, dtype: FloatDType) {
     let allowed = on.tolerance(Operation::Matmul, DType::from(dtype));
     // Taller, wider, and both forms of the matrix.
-    for (k, d, probes, form) in
-        [(6, 40, 4, Form::Gram), (33, 20, 2, Form::MatrixFree), (40, 70, 5, Form::MatrixFree), (40, 70, 5, Form::Gram)]
-    {
+    for (k, d, probes, form) in [
+        (6, 40, 4, Form::Gram),
+        (33, 20, 2, Form::MatrixFree),
+        (40, 70, 5, Form::MatrixFree),
+        (40, 70, 5, Form::Gram),
+    ] {
         let e = draw(k as u64, k, d);
         let tensor: Tensor<2> = float_tensor(e.view(), dtype, on.device()).unwrap();
         for convention in [EigenScoreConvention::InsideCodeLn, EigenScoreConvention::SendDual] {
@@ -38,11 +41,22 @@ pub(crate) fn agrees_with_the_host(on: &TestDevice, dtype: FloatDType) {
                 let found = ees.score_on(&mut device, None).unwrap();
                 let name = format!("{}: {k} x {d} {form:?} {convention:?} {variant:?}", on.backend().name());
                 let slack = STEPS * (allowed.absolute + allowed.relative * expected.score.abs());
-                assert!((found.score - expected.score).abs() <= slack, "{name}: {} {}", found.score, expected.score);
+                assert!(
+                    (found.score - expected.score).abs() <= slack,
+                    "{name}: {} {}",
+                    found.score,
+                    expected.score
+                );
                 let edge = (found.lambda_max - expected.lambda_max).abs() / expected.lambda_max;
-                assert!(edge <= STEPS * allowed.relative.max(allowed.absolute), "{name}: edge off by {edge:e}");
+                assert!(
+                    edge <= STEPS * allowed.relative.max(allowed.absolute),
+                    "{name}: edge off by {edge:e}"
+                );
                 for (m, (x, y)) in found.moments.iter().zip(&expected.moments).enumerate() {
-                    assert!((x - y).abs() <= STEPS * allowed.absolute.max(allowed.relative), "{name}: d_{m} {x} {y}");
+                    assert!(
+                        (x - y).abs() <= STEPS * allowed.absolute.max(allowed.relative),
+                        "{name}: d_{m} {x} {y}"
+                    );
                 }
             }
         }
