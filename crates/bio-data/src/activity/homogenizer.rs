@@ -87,8 +87,8 @@ struct Grids {
     normalize: Normalization,
 }
 
-/// Rows of the eight outputs that one block of neurons fills.
-type Targets<'a> = [&'a mut [f32]; Trace::COUNT];
+/// Blocks of neurons that one thread takes on at a time.
+const GROUP: usize = 4;
 
 impl Homogenizer {
     /// Refuses parameters outside their range.
@@ -113,6 +113,20 @@ impl Homogenizer {
     /// recordings without a labelled neuron; [`crate::Error::Shape`] where traces, times and names do not match, for
     /// fewer than `min_samples` samples and for more than 300 neurons.
     pub fn process(&self, raw: &RawRecording) -> Result<WormRecording> {
+        self.process_with(raw, None)
+    }
+
+    /// Homogenises many recordings, in parallel; one result each, in their order.
+    pub fn process_all(&self, raw: &[RawRecording]) -> Vec<Result<WormRecording>> {
+        if raw.len() < 2 * rayon::current_num_threads() {
+            return raw.par_iter().map(|r| self.process(r)).collect();
+        }
+        // Enough recordings to keep every thread busy: each works through whole ones in the same memory.
+        raw.par_iter().map_init(Scratch::default, |scratch, r| self.process_with(r, Some(scratch))).collect()
+    }
+
+    /// With working memory: on this thread alone. Without: the neurons spread over threads.
+    fn process_with(&self, raw: &RawRecording, scratch: Option<&mut Scratch>) -> Result<WormRecording> {
         self.validate()?;
         let what = |part: &str| format!("{} {}: {part}", raw.source, raw.worm);
         let (samples, neurons) = raw.traces.dim();
@@ -145,7 +159,7 @@ impl Homogenizer {
             samples,
             normalize: self.normalize,
         };
-        let traces = grids.run(&raw.traces.view(), &columns, any_missing);
+        let traces = grids.run(&raw.traces.view(), &columns, any_missing, scratch);
         let neurons = columns
             .into_iter()
             .zip(slots)
@@ -165,11 +179,6 @@ impl Homogenizer {
             original_times_s,
             traces: traces.map(Some),
         })
-    }
-
-    /// Homogenises many recordings, in parallel; one result each, in their order.
-    pub fn process_all(&self, raw: &[RawRecording]) -> Vec<Result<WormRecording>> {
-        raw.par_iter().map(|r| self.process(r)).collect()
     }
 }
 
@@ -215,6 +224,7 @@ impl Grids {
         traces: &ArrayView2<'_, f64>,
         columns: &[NamedColumn],
         any_missing: bool,
+        scratch: Option<&mut Scratch>,
     ) -> [Array2<f32>; Trace::COUNT] {
         let mut out: [Array2<f32>; Trace::COUNT] = std::array::from_fn(|i| {
             let samples = if i % 2 == 0 { self.samples } else { self.resampler.len() };
@@ -225,77 +235,88 @@ impl Grids {
             .iter_mut()
             .filter_map(|array| {
                 let samples = array.ncols();
-                Some(array.as_slice_mut()?.chunks_mut(LANES * samples))
+                Some(array.as_slice_mut()?.chunks_mut(GROUP * LANES * samples))
             })
             .collect();
-        let mut blocks: Vec<(Vec<&mut [f32]>, &[usize])> =
-            source.chunks(LANES).map(|c| (rows.iter_mut().filter_map(Iterator::next).collect(), c)).collect();
-        blocks.par_iter_mut().for_each_init(
-            || Scratch::new(self.samples, self.resampler.len()),
-            |scratch, (targets, columns)| {
-                if let Ok(targets) = <&mut Targets<'_>>::try_from(targets.as_mut_slice()) {
-                    self.block(traces, columns, any_missing, scratch, targets);
-                }
-            },
-        );
+        let mut groups: Vec<Group<'_>> = source
+            .chunks(GROUP * LANES)
+            .map(|columns| Group { rows: rows.iter_mut().filter_map(Iterator::next).collect(), columns })
+            .collect();
+        let work = |scratch: &mut Scratch, group: &mut Group<'_>| {
+            self.group(traces, any_missing, scratch, group);
+        };
+        match scratch {
+            Some(scratch) => groups.iter_mut().for_each(|g| work(scratch, g)),
+            None => groups.par_iter_mut().for_each_init(Scratch::default, work),
+        }
         out
     }
 
-    fn block(
+    fn group(
         &self,
         traces: &ArrayView2<'_, f64>,
-        columns: &[usize],
         any_missing: bool,
         scratch: &mut Scratch,
-        targets: &mut Targets<'_>,
+        group: &mut Group<'_>,
     ) {
-        let Scratch { calcium, other, smooth, spare, resampled } = scratch;
-        let mut emit = |trace: Trace, grid: Grid, block: &Block| scatter(block, targets[trace.index(grid)]);
-        gather(traces, columns, calcium);
-        emit(Trace::Calcium, Grid::Original, calcium);
-        if any_missing {
-            for lane in 0..LANES {
-                fill_strided(calcium.as_flattened_mut(), lane, LANES);
+        scratch.resize(self.samples, self.resampler.len());
+        let Scratch { calcium, residual, smooth, spare, resampled } = scratch;
+        gather(traces, group.columns, calcium);
+        for (block, neurons) in group.columns.chunks(LANES).enumerate() {
+            let calcium = &mut calcium[block];
+            let mut emit = |trace: Trace, grid: Grid, values: &Block| {
+                let first = block * LANES * values.len();
+                let rows = &mut group.rows[trace.index(grid)];
+                scatter(values, &mut rows[first..first + neurons.len() * values.len()]);
+            };
+            emit(Trace::Calcium, Grid::Original, calcium);
+            if any_missing {
+                for lane in 0..LANES {
+                    fill_strided(calcium.as_flattened_mut(), lane, LANES);
+                }
             }
+            self.kernel.apply(calcium, smooth, spare);
+            emit(Trace::Smooth, Grid::Original, smooth);
+            self.resampler.apply(smooth, resampled);
+            emit(Trace::Smooth, Grid::Resampled, resampled);
+            match self.normalize {
+                Normalization::Standard => standardize_lanes(resampled),
+                Normalization::Causal => normalize_causally(resampled),
+            }
+            emit(Trace::Calcium, Grid::Resampled, resampled);
+            self.stencil.apply(calcium, residual);
+            emit(Trace::Residual, Grid::Original, residual);
+            self.resampler.apply(residual, resampled);
+            emit(Trace::Residual, Grid::Resampled, resampled);
+            self.kernel.apply(residual, smooth, spare);
+            emit(Trace::SmoothResidual, Grid::Original, smooth);
+            self.resampler.apply(smooth, resampled);
+            emit(Trace::SmoothResidual, Grid::Resampled, resampled);
         }
-        self.kernel.apply(calcium, smooth, spare);
-        emit(Trace::Smooth, Grid::Original, smooth);
-        self.resampler.apply(smooth, resampled);
-        emit(Trace::Smooth, Grid::Resampled, resampled);
-        match self.normalize {
-            Normalization::Standard => standardize_lanes(resampled),
-            Normalization::Causal => normalize_causally(resampled),
-        }
-        emit(Trace::Calcium, Grid::Resampled, resampled);
-        self.stencil.apply(calcium, other);
-        emit(Trace::Residual, Grid::Original, other);
-        self.resampler.apply(other, resampled);
-        emit(Trace::Residual, Grid::Resampled, resampled);
-        self.kernel.apply(other, smooth, spare);
-        emit(Trace::SmoothResidual, Grid::Original, smooth);
-        self.resampler.apply(smooth, resampled);
-        emit(Trace::SmoothResidual, Grid::Resampled, resampled);
     }
 }
 
+/// Neurons that one thread takes on, and the rows of the eight outputs that they fill.
+struct Group<'a> {
+    rows: Vec<&'a mut [f32]>,
+    columns: &'a [usize],
+}
+
 /// Working memory of one thread.
+#[derive(Default)]
 struct Scratch {
-    calcium: Vec<[f64; LANES]>,
-    other: Vec<[f64; LANES]>,
+    calcium: [Vec<[f64; LANES]>; GROUP],
+    residual: Vec<[f64; LANES]>,
     smooth: Vec<[f64; LANES]>,
     spare: Vec<[f64; LANES]>,
     resampled: Vec<[f64; LANES]>,
 }
 
 impl Scratch {
-    fn new(samples: usize, resampled: usize) -> Self {
-        let block = |n: usize| vec![[0.0; LANES]; n];
-        Self {
-            calcium: block(samples),
-            other: block(samples),
-            smooth: block(samples),
-            spare: block(samples),
-            resampled: block(resampled),
+    fn resize(&mut self, samples: usize, resampled: usize) {
+        for block in self.calcium.iter_mut().chain([&mut self.residual, &mut self.smooth, &mut self.spare]) {
+            block.resize(samples, [0.0; LANES]);
         }
+        self.resampled.resize(resampled, [0.0; LANES]);
     }
 }

@@ -79,7 +79,8 @@ pub(super) fn check_pages(
             }
             let text = parts.len() == 1;
             while at < end {
-                let page = page(path, file, at, end).and_then(|p| p.ok_or_else(|| damaged("a page header cannot be read")))?;
+                let page = page(path, file, at, end)
+                    .and_then(|p| p.ok_or_else(|| damaged("a page header cannot be read")))?;
                 if text && page.dictionary && page.expanded > TEXT_DICTIONARY_BYTES {
                     return Err(damaged("its dictionary of texts is too long"));
                 }
