@@ -1,6 +1,7 @@
 //! Connectomes and recordings of brains, first of all of *C. elegans*.
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod connectome;
 mod error;
 pub mod graph;

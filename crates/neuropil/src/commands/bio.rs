@@ -3,6 +3,8 @@
 mod connectome;
 mod consensus;
 mod disagree;
+mod homogenize;
+mod recordings;
 
 use clap::Subcommand;
 
@@ -16,6 +18,8 @@ pub(crate) enum Command {
     Connectome(connectome::Connectome),
     Consensus(consensus::Consensus),
     Disagree(disagree::Disagree),
+    Homogenize(homogenize::Homogenize),
+    Recordings(recordings::Recordings),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -24,6 +28,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Connectome(verb) => execute(verb, context),
         Command::Consensus(verb) => execute(verb, context),
         Command::Disagree(verb) => execute(verb, context),
+        Command::Homogenize(verb) => execute(verb, context),
+        Command::Recordings(verb) => execute(verb, context),
     }
 }
 
@@ -32,6 +38,8 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<connectome::Connectome>(schemas);
     describe::<consensus::Consensus>(schemas);
     describe::<disagree::Disagree>(schemas);
+    describe::<homogenize::Homogenize>(schemas);
+    describe::<recordings::Recordings>(schemas);
 }
 
 /// A failure of the bio-data crate.
