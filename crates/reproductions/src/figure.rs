@@ -38,7 +38,7 @@ const COLOURS: [RGBColor; 6] = [
 
 const SIZE: (u32, u32) = (640, 380);
 /// Large enough to be read where the drawing is scaled down to a phone.
-const FONT: (&str, i32) = ("sans-serif", 17);
+const FONT: (&str, i32) = ("sans-serif", 20);
 
 /// A line chart with markers.
 ///
@@ -79,13 +79,14 @@ pub fn bars(title: &str, caption: &str, y_label: &str, values: &[(String, f64)])
         let n = finite.len();
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .x_label_area_size(52)
-            .y_label_area_size(74)
+            .x_label_area_size(58)
+            .y_label_area_size(84)
             .build_cartesian_2d(0.0..n as f64, low..high)
             .map_err(|e| fail(e.to_string()))?;
         chart
             .configure_mesh()
             .disable_x_mesh()
+            .light_line_style(WHITE)
             .x_labels(n * 2 + 1)
             .x_label_formatter(&|x| {
                 let slot = x.floor() as usize;
@@ -205,8 +206,8 @@ fn draw(
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(12)
-            .x_label_area_size(52)
-            .y_label_area_size(74)
+            .x_label_area_size(58)
+            .y_label_area_size(84)
             .build_cartesian_2d(x_low..x_high, y_low..y_high)
             .map_err(|e| fail(e.to_string()))?;
         chart

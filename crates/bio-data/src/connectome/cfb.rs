@@ -30,8 +30,12 @@ pub(crate) fn stream(path: &Path, bytes: &[u8], names: &[&str]) -> Result<Vec<u8
     };
     // A stream cannot be longer than its file, whatever its size field says.
     if entry.size > bytes.len() as u64 {
-        let reason =
-            format!("stream {:?} declares {} bytes, the file has {}", entry.name, entry.size, bytes.len());
+        let reason = format!(
+            "stream {:?} declares {} bytes, the file has {} (cut short?)",
+            entry.name,
+            entry.size,
+            bytes.len()
+        );
         return Err(Error::format(path, reason));
     }
     let cutoff = u64::from(file.u32(56)?);
@@ -133,9 +137,12 @@ impl<'a> Compound<'a> {
             if size.is_some_and(|s| out.len() >= s) {
                 break;
             }
-            // The last sector of a file need not be whole.
+            // The last sector of a stream of known size need not be whole.
             let begin = (sector + 1) << self.shift;
-            let end = (begin + (1 << self.shift)).min(self.bytes.len());
+            let end = match size {
+                Some(_) => (begin + (1 << self.shift)).min(self.bytes.len()),
+                None => begin + (1 << self.shift),
+            };
             out.extend_from_slice(self.bytes.get(begin..end).ok_or_else(|| cut(self.path, sector))?);
         }
         shorten(self.path, out, size)

@@ -99,7 +99,8 @@ fn one_row(
         return Ok(());
     }
     // A table without weights says only that there is a connection: one each.
-    let weights = if columns.weights.is_empty() { &[(NO_COLUMN, None)][..] } else { &columns.weights };
+    let weights =
+        if columns.weights.is_empty() { &[(NO_COLUMN, None)][..] } else { columns.weights.as_slice() };
     for (at, stands_for) in weights {
         let word = stands_for.unwrap_or_else(|| word.as_ref().map_or(default, |w| w.1.as_str()));
         let kind = kind_of(word).ok_or_else(|| {

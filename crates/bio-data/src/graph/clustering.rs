@@ -38,6 +38,9 @@ pub fn mean(coefficients: &[f64]) -> f64 {
 
 fn of(network: &Network, value: impl Fn(f64) -> f64 + Sync) -> Result<Vec<f64>> {
     let n = network.nodes();
+    if n == 0 {
+        return Ok(Vec::new());
+    }
     // Filled row by row from the compressed rows: a cube root only where there is an edge.
     let weights = network.weights();
     let mut both: Array2<f64> = Array2::zeros((n, n));

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, ArrayView2};
 use petgraph::Directed;
-use petgraph::graph::{DiGraph, EdgeIndex, Graph, IndexType};
+use petgraph::graph::{DiGraph, Graph, IndexType};
 use petgraph::visit::EdgeRef;
 
 use crate::connectome::{Connectome, Layer};
@@ -102,8 +102,7 @@ impl Network {
         let nodes: Vec<_> = (0..self.nodes()).map(|i| graph.add_node(i)).collect();
         for i in 0..self.nodes() {
             for j in self.successors(i) {
-                let _: EdgeIndex =
-                    graph.add_edge(nodes[i], nodes[*j as usize], self.weights[[i, *j as usize]]);
+                graph.add_edge(nodes[i], nodes[*j as usize], self.weights[[i, *j as usize]]);
             }
         }
         graph

@@ -58,11 +58,9 @@ fn generated(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
                 .map(|(k, c)| Source::new(&format!("observer {k}"), c.clone()))
                 .collect();
             let agreed = consensus(&sources, Rows::Trimmed).map_err(fail)?;
-            // An edge that only one observer of three reports counts a third of its weight.
-            let weight = |r: &bio_data::connectome::ConsensusRow| {
-                r.chemical.unwrap_or(0.0) * r.sources.len() as f64 / sources.len() as f64
-            };
-            let edges = agreed.rows.iter().map(|r| edge(r.from, r.to, weight(r))).collect();
+            // Provenance at work: an edge that a single observer reports is left out.
+            let shared = agreed.rows.iter().filter(|r| r.sources.len() >= 2);
+            let edges = shared.map(|r| edge(r.from, r.to, r.chemical.unwrap_or(0.0))).collect();
             let joint = Connectome::from_edges("consensus", "", edges).map_err(fail)?;
             let like = |c: &Connectome| weight_correlation(&truth, c, Layer::Chemical).map_err(fail);
             let alone = seen.iter().map(like).collect::<Result<Vec<f64>>>()?;
@@ -86,7 +84,7 @@ fn generated(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         Measurement::at_least("generated: consensus minus best observer", gain, 0.0)
             .seeds(&seeds)
             .ci95(gain - half, gain + half)
-            .note("the consensus weights edges by the share of observers that report them"),
+            .note("edges that at least two of three observers report"),
     );
     let truth = worm(plan.seed)?;
     let (network, _) = Network::from_connectome(&truth, Layer::Chemical).map_err(fail)?;
@@ -150,7 +148,7 @@ fn observed(truth: &Connectome, seed: u64, observer: u64) -> Result<Connectome> 
 }
 
 fn published(plan: &Plan, folder: &Path, outcome: &mut Outcome) -> Result<()> {
-    let read = |(name, file): &(&str, &str)| {
+    let read = |(name, file): &(&str, &str)| -> Result<Source> {
         let raw = RawConnectome::read(&folder.join(file), &ReadOptions::default()).map_err(fail)?;
         Ok(Source::new(name, raw.merge(Merge::WormGraph)))
     };
