@@ -17,7 +17,8 @@ pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-c
 
 /// Put into a copy of the page: tells the frame around it what a reader of this width would see.
 const PROBE: &str = "<script>addEventListener('load',()=>{const r=document.documentElement,q=s=>[...document.querySelectorAll(s)];\
-const wide=q('body *').filter(e=>!e.closest('svg')&&!e.closest('.wide')&&e.getBoundingClientRect().right>innerWidth+1);\
+const scrolls=e=>{for(;e&&e!==document.body;e=e.parentElement)if(getComputedStyle(e).overflowX!=='visible')return true;return false};\
+const wide=q('body *').filter(e=>!e.closest('svg')&&!scrolls(e)&&e.getBoundingClientRect().right>innerWidth+1);\
 parent.postMessage({width:innerWidth,scroll:r.scrollWidth,title:document.title,h1:q('h1').map(e=>e.textContent),\
 sections:q('section').map(e=>({id:e.id,heading:(e.querySelector('h2')||{}).textContent||'',\
 drawings:[...e.querySelectorAll('svg')].filter(s=>s.getBoundingClientRect().width>0&&s.getBoundingClientRect().right<=innerWidth+1).length,\

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
 struct Printed {
     name: String,
     seconds: f64,
+    /// With how many threads, where the program says.
+    threads: Option<usize>,
 }
 
 /// A pair with its times.
@@ -159,7 +161,7 @@ fn measure(suite: &[&Pair], plan: &Plan, python: &Path) -> Verdict<Vec<Row>> {
             );
             let text = workspace::output(&mut command)?;
             for name in names {
-                let found = times_of(&name, &text)?;
+                let found = times_of(&name, plan.threads, &text)?;
                 times.entry((program.clone(), name)).or_default().extend(found);
             }
         }
@@ -216,10 +218,11 @@ fn pinned(program: &Path, arguments: &[&str], threads: usize) -> Command {
     command
 }
 
-/// The seconds that were printed under a name; other names are ignored.
-fn times_of(name: &str, text: &str) -> Verdict<Vec<f64>> {
+/// The seconds that were printed under a name, with this number of threads where the program says; others are ignored.
+fn times_of(name: &str, threads: usize, text: &str) -> Verdict<Vec<f64>> {
     let printed = text.lines().filter_map(|l| serde_json::from_str::<Printed>(l).ok());
-    let times: Vec<f64> = printed.filter(|p| p.name == name).map(|p| p.seconds).collect();
+    let ours = printed.filter(|p| p.name == name && p.threads.is_none_or(|t| t == threads));
+    let times: Vec<f64> = ours.map(|p| p.seconds).collect();
     let sound = !times.is_empty() && times.iter().all(|t| t.is_finite() && *t > 0.0);
     if sound { Ok(times) } else { Err(format!("no time of `{name}` in:\n{text}")) }
 }
@@ -293,9 +296,12 @@ mod tests {
     #[test]
     fn times_are_read_by_name() {
         let text = "warming up\n{\"name\":\"a\",\"seconds\":0.5}\n{\"name\":\"b\",\"seconds\":1}\n{\"name\":\"a\",\"seconds\":0.6,\"n\":1}\n";
-        assert_eq!(times_of("a", text).unwrap(), [0.5, 0.6]);
-        assert!(times_of("c", text).is_err());
-        assert!(times_of("a", "{\"name\":\"a\",\"seconds\":0}").is_err(), "no computation takes no time");
+        assert_eq!(times_of("a", 2, text).unwrap(), [0.5, 0.6]);
+        assert!(times_of("c", 2, text).is_err());
+        assert!(times_of("a", 2, "{\"name\":\"a\",\"seconds\":0}").is_err(), "no computation takes no time");
+        let both =
+            "{\"name\":\"a\",\"seconds\":2,\"threads\":1}\n{\"name\":\"a\",\"seconds\":1,\"threads\":2}\n";
+        assert_eq!(times_of("a", 2, both).unwrap(), [1.0]);
     }
 
     #[test]
