@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::Args;
 use serde::Deserialize;
 
 use crate::examples;
@@ -16,7 +17,8 @@ pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-c
 
 /// Put into a copy of the page: tells the frame around it what a reader of this width would see.
 const PROBE: &str = "<script>addEventListener('load',()=>{const r=document.documentElement,q=s=>[...document.querySelectorAll(s)];\
-const wide=q('body *').filter(e=>!e.closest('svg')&&!e.closest('.wide')&&e.getBoundingClientRect().right>innerWidth+1);\
+const scrolls=e=>{for(;e&&e!==document.body;e=e.parentElement)if(getComputedStyle(e).overflowX!=='visible')return true;return false};\
+const wide=q('body *').filter(e=>!e.closest('svg')&&!scrolls(e)&&e.getBoundingClientRect().right>innerWidth+1);\
 parent.postMessage({width:innerWidth,scroll:r.scrollWidth,title:document.title,h1:q('h1').map(e=>e.textContent),\
 sections:q('section').map(e=>({id:e.id,heading:(e.querySelector('h2')||{}).textContent||'',\
 drawings:[...e.querySelectorAll('svg')].filter(s=>s.getBoundingClientRect().width>0&&s.getBoundingClientRect().right<=innerWidth+1).length,\
@@ -49,20 +51,52 @@ struct Section {
     rows: usize,
 }
 
-/// Writes the report with the program and looks at it.
-pub(crate) fn check() -> Verdict {
-    let browser = workspace::program(BROWSERS).ok_or("no Chromium is installed")?;
+/// Look at the report in headless Chromium: as wide as a phone, and printed
+#[derive(Debug, Args)]
+pub(crate) struct Page {
+    /// A report that is there already; the program writes one when left out
+    report: Option<PathBuf>,
+}
+
+impl Page {
+    /// Runs the chore.
+    pub(crate) fn run(&self) -> Verdict {
+        match &self.report {
+            None => check(),
+            Some(report) => {
+                let text = workspace::read(report)?;
+                let folder = folder()?;
+                workspace::write(&folder.join("index.html"), &text)?;
+                inspect(&folder)
+            }
+        }
+    }
+}
+
+/// Where what was seen is left.
+fn folder() -> Verdict<PathBuf> {
     let folder = workspace::target().join("page");
     std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
-    let folder = folder.canonicalize().map_err(|why| why.to_string())?;
+    folder.canonicalize().map_err(|why| format!("{}: {why}", folder.display()))
+}
+
+/// Writes the report with the program and looks at it.
+pub(crate) fn check() -> Verdict {
+    let folder = folder()?;
     workspace::run(&mut workspace::cargo(&["build", "--quiet", "--locked", "-p", "neuropil"]))?;
     let mut program = Command::new(examples::binary(&workspace::target()));
     program.current_dir(workspace::root()).args(["reproduce", "--quick", "--out"]).arg(&folder);
     workspace::run(&mut program)?;
+    inspect(&folder)
+}
+
+/// Looks at `index.html` of a folder.
+fn inspect(folder: &Path) -> Verdict {
+    let browser = workspace::program(BROWSERS).ok_or("no Chromium is installed")?;
     let page = folder.join("index.html");
-    let seen = look(&browser, &page, &folder)?;
-    let mut faults = judge(&seen, &proof::listed()?);
-    faults.extend(print(&browser, &page, &folder)?);
+    let seen = look(&browser, &page, folder)?;
+    let mut faults = judge(&seen, &proof::registered()?);
+    faults.extend(print(&browser, &page, folder)?);
     workspace::report("page", &faults)?;
     println!(
         "page: {} systems at {PHONE} px, nothing wider than the page; screenshot and print in {}",

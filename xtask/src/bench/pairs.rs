@@ -26,6 +26,8 @@ pub(crate) struct Pair {
     pub(crate) package: String,
     /// Its example that measures.
     pub(crate) example: String,
+    /// What the example is started with; one repetition and the names that are wanted when left out.
+    pub(crate) arguments: Option<Vec<String>>,
     /// How often each side is started; 7 when left out.
     #[serde(default = "seven")]
     pub(crate) rounds: usize,
@@ -47,6 +49,8 @@ pub(crate) struct Peer {
     pub(crate) label: String,
     /// The script in `benches/peers`; our own example when left out.
     pub(crate) script: Option<String>,
+    /// What it is started with; one repetition and the names that are wanted when left out.
+    pub(crate) arguments: Option<Vec<String>>,
     /// How many times faster ours has to be; shown without judgement when left out.
     pub(crate) at_least: Option<f64>,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
 struct Printed {
     name: String,
     seconds: f64,
+    /// With how many threads, where the program says.
+    threads: Option<usize>,
 }
 
 /// A pair with its times.
@@ -109,18 +111,21 @@ fn suites<'a>(pairs: &[&'a Pair]) -> Vec<Vec<&'a Pair>> {
     suites
 }
 
-/// A program and the names that are wanted of it; `None` is ours.
-type Side = (Option<String>, BTreeSet<String>);
+/// A program, `None` for ours, and what it is started with.
+type Program = (Option<String>, Option<Vec<String>>);
 
-/// The programs of a suite, ours first.
-fn sides(suite: &[&Pair]) -> Vec<Side> {
-    let mut sides: Vec<Side> = vec![(None, suite.iter().map(|p| p.name.clone()).collect())];
-    for peer in suite.iter().flat_map(|p| &p.peer) {
-        match sides.iter_mut().find(|(script, _)| *script == peer.script) {
+/// The programs of a suite, ours first, and the names that are wanted of each.
+fn sides(suite: &[&Pair]) -> Vec<(Program, BTreeSet<String>)> {
+    let ours = suite.iter().map(|p| ((None, p.arguments.clone()), p.name.clone()));
+    let peers = suite.iter().flat_map(|p| &p.peer);
+    let theirs = peers.map(|p| ((p.script.clone(), p.arguments.clone()), p.name.clone()));
+    let mut sides: Vec<(Program, BTreeSet<String>)> = Vec::new();
+    for (program, name) in ours.chain(theirs) {
+        match sides.iter_mut().find(|(known, _)| *known == program) {
             Some((_, names)) => {
-                names.insert(peer.name.clone());
+                names.insert(name);
             }
-            None => sides.push((peer.script.clone(), BTreeSet::from([peer.name.clone()]))),
+            None => sides.push((program, BTreeSet::from([name]))),
         }
     }
     sides
@@ -131,36 +136,45 @@ fn measure(suite: &[&Pair], plan: &Plan, python: &Path) -> Verdict<Vec<Row>> {
     let example = format!("{}{}", suite[0].example, std::env::consts::EXE_SUFFIX);
     let ours = workspace::target().join("release/examples").join(example);
     let rounds = plan.rounds.unwrap_or_else(|| suite.iter().map(|p| p.rounds).max().unwrap_or(7));
-    let mut times: BTreeMap<(Option<String>, String), Vec<f64>> = BTreeMap::new();
+    let mut times: BTreeMap<(Program, String), Vec<f64>> = BTreeMap::new();
     for round in 0..rounds {
         let mut turn = sides(suite);
         // Whoever begins finds another machine than whoever follows: the order turns around each round.
         if round % 2 == 1 {
             turn.reverse();
         }
-        for (script, names) in turn {
-            let mut command = match &script {
+        for (program, names) in turn {
+            let mut command = match &program.0 {
                 Some(script) => {
                     pinned(python, &[&venv::folder().join(script).display().to_string()], plan.threads)
                 }
                 None => pinned(&ours, &[], plan.threads),
             };
-            command.arg("1").args(&names);
-            println!("   round {}/{rounds}: {}", round + 1, script.as_deref().unwrap_or(&suite[0].example));
+            match &program.1 {
+                Some(arguments) => command.args(arguments),
+                None => command.arg("1").args(&names),
+            };
+            println!(
+                "   round {}/{rounds}: {}",
+                round + 1,
+                program.0.as_deref().unwrap_or(&suite[0].example)
+            );
             let text = workspace::output(&mut command)?;
             for name in names {
-                let found = times_of(&name, &text)?;
-                times.entry((script.clone(), name)).or_default().extend(found);
+                let found = times_of(&name, plan.threads, &text)?;
+                times.entry((program.clone(), name)).or_default().extend(found);
             }
         }
     }
     let (machine, commit) = (workspace::machine(), workspace::commit());
-    let of = |script: &Option<String>, name: &String| {
-        times.get(&(script.clone(), name.clone())).cloned().unwrap_or_default()
+    let of = |script: Option<&String>, arguments: Option<&Vec<String>>, name: &String| {
+        let program = (script.cloned(), arguments.cloned());
+        times.get(&(program, name.clone())).cloned().unwrap_or_default()
     };
     let mut rows = Vec::new();
     for (pair, peer) in suite.iter().flat_map(|pair| pair.peer.iter().map(move |peer| (pair, peer))) {
-        let (ours, theirs) = (of(&None, &pair.name), of(&peer.script, &peer.name));
+        let ours = of(None, pair.arguments.as_ref(), &pair.name);
+        let theirs = of(peer.script.as_ref(), peer.arguments.as_ref(), &peer.name);
         rows.push(Row {
             what: pair.what.clone(),
             name: pair.name.clone(),
@@ -204,10 +218,11 @@ fn pinned(program: &Path, arguments: &[&str], threads: usize) -> Command {
     command
 }
 
-/// The seconds that were printed under a name; other names are ignored.
-fn times_of(name: &str, text: &str) -> Verdict<Vec<f64>> {
+/// The seconds that were printed under a name, with this number of threads where the program says; others are ignored.
+fn times_of(name: &str, threads: usize, text: &str) -> Verdict<Vec<f64>> {
     let printed = text.lines().filter_map(|l| serde_json::from_str::<Printed>(l).ok());
-    let times: Vec<f64> = printed.filter(|p| p.name == name).map(|p| p.seconds).collect();
+    let ours = printed.filter(|p| p.name == name && p.threads.is_none_or(|t| t == threads));
+    let times: Vec<f64> = ours.map(|p| p.seconds).collect();
     let sound = !times.is_empty() && times.iter().all(|t| t.is_finite() && *t > 0.0);
     if sound { Ok(times) } else { Err(format!("no time of `{name}` in:\n{text}")) }
 }
@@ -281,9 +296,12 @@ mod tests {
     #[test]
     fn times_are_read_by_name() {
         let text = "warming up\n{\"name\":\"a\",\"seconds\":0.5}\n{\"name\":\"b\",\"seconds\":1}\n{\"name\":\"a\",\"seconds\":0.6,\"n\":1}\n";
-        assert_eq!(times_of("a", text).unwrap(), [0.5, 0.6]);
-        assert!(times_of("c", text).is_err());
-        assert!(times_of("a", "{\"name\":\"a\",\"seconds\":0}").is_err(), "no computation takes no time");
+        assert_eq!(times_of("a", 2, text).unwrap(), [0.5, 0.6]);
+        assert!(times_of("c", 2, text).is_err());
+        assert!(times_of("a", 2, "{\"name\":\"a\",\"seconds\":0}").is_err(), "no computation takes no time");
+        let both =
+            "{\"name\":\"a\",\"seconds\":2,\"threads\":1}\n{\"name\":\"a\",\"seconds\":1,\"threads\":2}\n";
+        assert_eq!(times_of("a", 2, both).unwrap(), [1.0]);
     }
 
     #[test]
@@ -313,9 +331,14 @@ mod tests {
         let suites = suites(&all);
         assert_eq!(suites.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
         let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<String>>();
+        let script = Some("s.py".to_owned());
         let expected =
-            [(None, set(&["a", "a_slow", "b", "b_slow"])), (Some("s.py".to_owned()), set(&["a", "b"]))];
+            [((None, None), set(&["a", "a_slow", "b", "b_slow"])), ((script, None), set(&["a", "b"]))];
         assert_eq!(sides(&suites[0]), expected);
+        let mut other = pairs.pair[1].clone();
+        other.peer[0].arguments = Some(vec!["100".into()]);
+        let apart = sides(&[&pairs.pair[0], &other]);
+        assert_eq!(apart.len(), 3, "other arguments are another program: {apart:?}");
     }
 
     #[test]
