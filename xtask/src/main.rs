@@ -2,8 +2,14 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line chore talks to its terminal")]
 
+mod bench;
 mod ci;
+mod docs;
+mod examples;
+mod fuzz;
+mod metrics;
 mod mutate;
+mod page;
 mod proof;
 mod test;
 mod tidy;
@@ -17,8 +23,13 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(name = "xtask")]
 enum Chore {
+    Bench(bench::Bench),
     Ci(ci::Ci),
+    Docs(docs::Docs),
+    Fuzz(fuzz::Fuzz),
+    Metrics(metrics::Metrics),
     Mutate(mutate::Mutate),
+    Page(page::Page),
     Proof(proof::Proof),
     Test(test::Test),
     Tidy(tidy::Tidy),
@@ -26,8 +37,13 @@ enum Chore {
 
 fn main() -> ExitCode {
     let verdict = match Chore::parse() {
+        Chore::Bench(chore) => chore.run(),
         Chore::Ci(chore) => chore.run(),
+        Chore::Docs(chore) => chore.run(),
+        Chore::Fuzz(chore) => chore.run(),
+        Chore::Metrics(chore) => chore.run(),
         Chore::Mutate(chore) => chore.run(),
+        Chore::Page(chore) => chore.run(),
         Chore::Proof(chore) => chore.run(),
         Chore::Test(chore) => chore.run(),
         Chore::Tidy(chore) => chore.run(),

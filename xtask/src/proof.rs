@@ -94,7 +94,7 @@ pub(crate) fn check_fixed() -> Verdict {
 /// What a run of the reproductions says: every measurement that is named was made, and those of tier `ci` hold.
 pub(crate) fn check_answers(answers: &[answers::Answer]) -> Verdict {
     let ledger = ledger::read(&path())?;
-    workspace::report("proof", &judge::measurements(&ledger, answers))?;
+    workspace::report("proof", &judge::measurements(&ledger, answers, data().is_dir()))?;
     let made: usize = answers.iter().map(|a| a.measurements.len()).sum();
     println!("proof: {made} measurements of {} systems agree with the ledger", answers.len());
     Ok(())
@@ -120,9 +120,12 @@ pub(crate) fn listed() -> Verdict<Vec<String>> {
     answers::list()
 }
 
+/// Where real data lie.
+fn data() -> PathBuf {
+    std::env::var_os("NEUROPIL_DATA").map_or_else(|| workspace::root().join("../shared/data"), PathBuf::from)
+}
+
 /// The folder of the sheets, beside that of the real data.
 fn sheets() -> Option<PathBuf> {
-    let data = std::env::var_os("NEUROPIL_DATA")
-        .map_or_else(|| workspace::root().join("../shared/data"), PathBuf::from);
-    Some(data.join("../specs")).filter(|p| p.is_dir())
+    Some(data().join("../specs")).filter(|p| p.is_dir())
 }

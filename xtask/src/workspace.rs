@@ -107,8 +107,6 @@ pub(crate) fn threads() -> usize {
 pub(crate) struct Package {
     /// Its name.
     pub(crate) name: String,
-    /// Its `Cargo.toml`.
-    pub(crate) manifest_path: PathBuf,
     /// Its features and what they switch on.
     pub(crate) features: BTreeMap<String, Vec<String>>,
     /// What is built from it.

@@ -47,6 +47,17 @@ pub enum Error {
         /// Why the dissimilarity is undefined.
         why: &'static str,
     },
+    /// A fold without an observation of a condition.
+    #[error("fold {fold} has no observation of condition {condition}")]
+    Missing {
+        /// The condition.
+        condition: i64,
+        /// The fold.
+        fold: i64,
+    },
+    /// Stimuli of two RDMs that do not correspond.
+    #[error("labels: {0}")]
+    Labels(String),
     /// A parameter outside its range.
     #[error("{name} = {value}: must be {expected}")]
     Parameter {

@@ -1,7 +1,8 @@
 //! Geo-topological matrices: ranks of the dissimilarities through a monotone ramp (Lin and Kriegeskorte 2023).
 
-use numerics::ranks::{average_ranks, min_max, quantile_of_sorted};
+use numerics::ranks::{average_ranks, min_max};
 
+use crate::ranked::Ranked;
 use crate::{Error, Result};
 
 /// The transform of the ranks `x` in `[0, 1]`.
@@ -48,27 +49,7 @@ pub fn rank_min_max(values: &[f64]) -> Result<Vec<f64>> {
 /// [`Error::Parameter`] unless `0 <= lower <= upper <= 1` and slopes are finite; those of [`rank_min_max`].
 pub fn geo_topological(values: &[f64], kind: GeoTopological) -> Result<Vec<f64>> {
     match kind {
-        GeoTopological::Ramp { lower, upper } => {
-            if !(0.0..=1.0).contains(&lower) {
-                return Err(Error::Parameter { name: "lower", value: lower, expected: "in [0, 1]" });
-            }
-            if !(lower..=1.0).contains(&upper) {
-                return Err(Error::Parameter { name: "upper", value: upper, expected: "in [lower, 1]" });
-            }
-            let ranks = rank_min_max(values)?;
-            let mut sorted = ranks.clone();
-            sorted.sort_unstable_by(f64::total_cmp);
-            let (low, high) = (quantile_of_sorted(&sorted, lower)?, quantile_of_sorted(&sorted, upper)?);
-            Ok(ranks
-                .into_iter()
-                .map(|x| match () {
-                    () if low == high => f64::from(u8::from(x > high)),
-                    () if x < low => 0.0,
-                    () if x > high => 1.0,
-                    () => (x - low) / (high - low),
-                })
-                .collect())
-        }
+        GeoTopological::Ramp { lower, upper } => Ranked::new(values)?.ramp(lower, upper),
         GeoTopological::Sigmoid { alpha, beta } => {
             for (name, value) in [("alpha", alpha), ("beta", beta)] {
                 if !value.is_finite() {

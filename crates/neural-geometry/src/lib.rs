@@ -16,15 +16,38 @@
 #![forbid(unsafe_code)]
 
 mod agtic;
+mod cohomology;
+mod compare;
+mod crossnobis;
 mod error;
 mod geo_topological;
 mod geodesic;
+mod grid;
 mod identify;
+mod inference;
+mod mds;
+mod persistence;
+mod ranked;
 mod rdm;
+mod rdm_file;
+mod rsa;
+mod separation;
 
-pub use agtic::{Agtic, agtic};
+pub use agtic::{Agtic, Thresholds, agtic, agtic_with};
+pub use compare::{Comparison, compare, compare_vectors};
+pub use crossnobis::{Crossnobis, crossnobis};
 pub use error::{Error, Result};
 pub use geo_topological::{GeoTopological, Region, geo_topological, rank_min_max};
 pub use geodesic::{Geodesic, Neighbours, ZeroEdges, geodesic};
+pub use grid::{GridSearch, grid_search, sample_thresholds, threshold_grid};
 pub use identify::{Identification, identify};
+pub use inference::{
+    BootstrapPlan, Draw, Duplicates, FMRI_DF, NETWORK_DF, PairedBootstrap, PairedComparison, identify_draw,
+};
+pub use mds::{Mds, classical_mds, smacof};
+pub use persistence::{Bar, Persistence, betti_curve, persistence, single_linkage_heights};
+pub use ranked::Ranked;
 pub use rdm::{Metric, Rdm};
+pub use rdm_file::RdmFile;
+pub use rsa::{Rsa, RsaPlan, align, rsa};
+pub use separation::{Separation, separation};

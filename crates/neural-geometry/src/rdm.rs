@@ -1,6 +1,7 @@
 //! Representational dissimilarity matrices.
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
+use numerics::linalg::gram;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
@@ -53,13 +54,16 @@ impl Rdm {
             return Err(Error::Value { what: "patterns", index, value: *value, expected: "finite" });
         }
         let rows = prepare(patterns, metric)?;
-        let gram = product(&rows);
+        let direct = units <= DIRECT_UNITS && matches!(metric, Metric::Euclidean | Metric::SquaredEuclidean);
+        let gram = if direct { Array2::zeros((0, 0)) } else { gram(&rows.view()) };
         let norms: Array1<f64> = gram.diag().to_owned();
         let squared = |i: usize, j: usize| {
-            let sum = norms[i] + norms[j];
-            let d = sum - 2.0 * gram[[i, j]];
-            if units > DIRECT_UNITS && d > 1e-4 * sum {
-                return d;
+            if !direct {
+                let sum = norms[i] + norms[j];
+                let d = sum - 2.0 * gram[[i, j]];
+                if d > 1e-4 * sum {
+                    return d;
+                }
             }
             patterns.row(i).iter().zip(patterns.row(j)).map(|(a, b)| (a - b) * (a - b)).sum()
         };
@@ -68,11 +72,10 @@ impl Rdm {
             Metric::SquaredEuclidean => squared(i, j),
             Metric::Correlation | Metric::Cosine => 1.0 - gram[[i, j]].clamp(-1.0, 1.0),
         };
-        let condensed: Vec<f64> = (0..n)
-            .into_par_iter()
-            .flat_map_iter(|i| (i + 1..n).map(move |j| (i, j)))
-            .map(|(i, j)| entry(i, j))
-            .collect();
+        let mut condensed = vec![0.0; n * (n - 1) / 2];
+        rows_of(&mut condensed, n).into_par_iter().enumerate().for_each(|(i, row)| {
+            row.iter_mut().zip(i + 1..).for_each(|(d, j)| *d = entry(i, j));
+        });
         Ok(Self { n, condensed })
     }
 
@@ -85,6 +88,34 @@ impl Rdm {
         if let Some((index, value)) = condensed.iter().enumerate().find(|(_, x)| !x.is_finite()) {
             return Err(Error::Value { what: "RDM", index, value: *value, expected: "finite" });
         }
+        Ok(Self { n, condensed })
+    }
+
+    /// The RDM of some of the stimuli, or of all in another order.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] below three, [`Error::Parameter`] for a stimulus that does not exist or that is named twice.
+    pub fn subset(&self, stimuli: &[usize]) -> Result<Self> {
+        let n = stimuli.len();
+        if n < 3 {
+            return Err(Error::TooFew { what: "stimuli", needed: 3, found: n });
+        }
+        let mut seen = vec![false; self.n];
+        for s in stimuli {
+            match seen.get_mut(*s) {
+                Some(first) if !*first => *first = true,
+                _ => {
+                    let expected = "below the number of stimuli, each once";
+                    return Err(Error::Parameter { name: "stimulus", value: *s as f64, expected });
+                }
+            }
+        }
+        let at = |a: usize, b: usize| {
+            let (i, j) = (a.min(b), a.max(b));
+            self.condensed[self.n * i - i * (i + 1) / 2 + j - i - 1]
+        };
+        let condensed =
+            (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).map(|(i, j)| at(stimuli[i], stimuli[j])).collect();
         Ok(Self { n, condensed })
     }
 
@@ -105,6 +136,17 @@ impl Rdm {
     pub fn square(&self) -> Array2<f64> {
         square(&self.condensed, self.n, 0.0)
     }
+}
+
+/// The rows of a condensed vector: row `i` holds the pairs `(i, i + 1), .., (i, n - 1)`.
+pub(crate) fn rows_of(condensed: &mut [f64], n: usize) -> Vec<&mut [f64]> {
+    let (mut rows, mut rest) = (Vec::with_capacity(n), condensed);
+    for i in 0..n {
+        let (row, later) = rest.split_at_mut((n - 1 - i).min(rest.len()));
+        rows.push(row);
+        rest = later;
+    }
+    rows
 }
 
 /// `n` of a condensed vector of length `n (n - 1) / 2`, at least three.
@@ -134,53 +176,52 @@ pub(crate) fn square(condensed: &[f64], n: usize, diagonal: f64) -> Array2<f64> 
 
 /// Rows whose Gram matrix holds what the metric needs.
 fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>> {
-    let mut rows = patterns.to_owned();
+    let mut rows = Array2::zeros(patterns.dim());
+    let pairs = || patterns.axis_iter(Axis(0)).into_par_iter().enumerate();
     match metric {
         Metric::Euclidean | Metric::SquaredEuclidean => {
-            if let Some(mean) = patterns.mean_axis(Axis(0)) {
-                rows -= &mean;
-            }
+            let mean = mean(patterns);
+            pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).for_each(|((_, from), mut row)| {
+                row.assign(&from);
+                row -= &mean;
+            });
         }
         Metric::Correlation | Metric::Cosine => {
-            for (i, mut row) in rows.axis_iter_mut(Axis(0)).enumerate() {
-                let scale = row.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
-                if metric == Metric::Correlation {
-                    let mean = row.sum() / row.len() as f64;
-                    row -= mean;
-                }
-                let norm = row.dot(&row).sqrt();
-                // What rounding leaves of a constant pattern is no variance.
-                if norm <= 1e-14 * scale * (row.len() as f64).sqrt() {
-                    let why = if metric == Metric::Correlation {
-                        "constant: no correlation"
-                    } else {
-                        "zero: no angle"
-                    };
-                    return Err(Error::Degenerate { row: i, why });
-                }
-                row /= norm;
+            let degenerate = pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).filter_map(|((i, from), row)| {
+                (!normalise(from, row, metric == Metric::Correlation)).then_some(i)
+            });
+            if let Some(row) = degenerate.min() {
+                let why = if metric == Metric::Correlation { "constant: no correlation" } else { "zero: no angle" };
+                return Err(Error::Degenerate { row, why });
             }
         }
     }
     Ok(rows)
 }
 
-/// `rows rows^T`, in parallel over blocks of rows; every entry is computed by the same product whatever the number of
-/// threads.
-fn product(rows: &Array2<f64>) -> Array2<f64> {
+/// Means of the units, summed over blocks of rows so that threads change nothing.
+fn mean(patterns: &ArrayView2<'_, f64>) -> Array1<f64> {
     const BLOCK: usize = 64;
-    let n = rows.nrows();
-    let mut gram = Array2::zeros((n, n));
-    gram.axis_chunks_iter_mut(Axis(0), BLOCK)
-        .into_par_iter()
-        .zip(rows.axis_chunks_iter(Axis(0), BLOCK).into_par_iter())
-        .enumerate()
-        .for_each(|(block, (mut out, left))| {
-            // The matrix is symmetric: nothing left of the diagonal block is read.
-            let from = block * BLOCK;
-            let right = rows.slice_axis(Axis(0), (from..).into());
-            let mut part = out.slice_axis_mut(Axis(1), (from..).into());
-            ndarray::linalg::general_mat_mul(1.0, &left, &right.t(), 0.0, &mut part);
-        });
-    gram
+    let sums: Vec<Array1<f64>> =
+        patterns.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().map(|block| block.sum_axis(Axis(0))).collect();
+    let mut total = Array1::zeros(patterns.ncols());
+    sums.iter().for_each(|s| total += s);
+    total / patterns.nrows() as f64
+}
+
+/// A pattern of unit length, without its mean where `centre` says so; `false` when there is no length left.
+fn normalise(from: ArrayView1<'_, f64>, mut to: ArrayViewMut1<'_, f64>, centre: bool) -> bool {
+    to.assign(&from);
+    let scale = to.iter().fold(0.0_f64, |a, x| a.max(x.abs()));
+    if centre {
+        let mean = to.sum() / to.len() as f64;
+        to -= mean;
+    }
+    let norm = to.dot(&to).sqrt();
+    // What rounding leaves of a constant pattern is no variance.
+    if norm <= 1e-14 * scale * (to.len() as f64).sqrt() {
+        return false;
+    }
+    to *= 1.0 / norm;
+    true
 }

@@ -62,8 +62,12 @@ pub(crate) fn main() -> ExitCode {
         ));
     }
     let context = &cli.context;
-    if !matches!(context.device.as_str(), "cpu" | "auto") {
-        let message = format!("--device {}: the verbs of this build compute on the cpu", context.device);
+    #[cfg(feature = "llm")]
+    let places_tensors = matches!(cli.command, Some(Command::Llm(_)));
+    #[cfg(not(feature = "llm"))]
+    let places_tensors = false;
+    if !places_tensors && !matches!(context.device.as_str(), "cpu" | "auto") {
+        let message = format!("--device {}: this verb computes on the cpu", context.device);
         let failure = Failure::new("device", message);
         return ExitCode::from(document::print_failure("neuropil/1", &failure, context.json));
     }

@@ -154,15 +154,21 @@ pub fn gram(a: &ArrayView2<'_, f64>) -> Array2<f64> {
             out
         })
         .collect();
+    // `parts` in the order of `places`: the tiles right of and below tile `i` on the diagonal follow one another.
+    let at = |i: usize, j: usize| &parts[i * tiles - i * (i + 1) / 2 + j];
     let mut out = Array2::zeros((n, n));
-    for ((i, j), part) in places.into_iter().zip(&parts) {
-        for p in 0..part.ncols() {
-            for q in 0..part.nrows() {
-                out[[i * TILE + p, j * TILE + q]] = part[(q, p)];
-                out[[j * TILE + q, i * TILE + p]] = part[(q, p)];
+    out.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(|(i, mut block)| {
+        for (p, mut row) in block.outer_iter_mut().enumerate() {
+            let Some(cells) = row.as_slice_mut() else { continue };
+            for (j, to) in cells.chunks_mut(TILE).enumerate() {
+                if j < i {
+                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(j, i)[(p, q)]);
+                } else {
+                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(i, j)[(q, p)]);
+                }
             }
         }
-    }
+    });
     out
 }
 

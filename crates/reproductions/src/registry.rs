@@ -31,8 +31,12 @@ pub trait Reproduction: Sync {
 #[must_use]
 pub fn all() -> Vec<&'static dyn Reproduction> {
     vec![
+        #[cfg(feature = "llm")]
+        &crate::systems::s01_send_ees::SendEes,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
+        #[cfg(feature = "bio")]
+        &crate::systems::s32_homogenized_worm::HomogenizedWorm,
     ]
 }
 

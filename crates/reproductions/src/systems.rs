@@ -1,4 +1,8 @@
 //! One module per paper, named after its sheet.
 
+#[cfg(feature = "llm")]
+pub mod s01_send_ees;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
+#[cfg(feature = "bio")]
+pub mod s32_homogenized_worm;

@@ -21,6 +21,7 @@
 //! | host arrays to tensors and back | [`bridge`] |
 //! | random tensors that agree on every device | [`random`] |
 //! | gradients of inputs and of inner tensors | [`gradients`] |
+//! | training, checkpoints, resuming | [`training`] |
 //! | one test body on every backend | [`cross_backend_tests!`], [`tolerance`] |
 //!
 //! Tensors are Burn's, and the device alone decides what computes them: there is no backend generic. Backends are
@@ -35,8 +36,11 @@ pub mod gradients;
 pub mod harness;
 mod open;
 pub mod random;
+#[cfg(feature = "remote-server")]
+pub mod remote;
 mod spec;
 pub mod tolerance;
+pub mod training;
 
 pub use devices::{Backend, Capabilities, Kind};
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::test::{self, Backend};
 use crate::workspace::{self, Verdict};
-use crate::{mutate, proof, tidy};
+use crate::{bench, docs, examples, mutate, page, proof, tidy};
 
 /// One check.
 pub(crate) struct Step {
@@ -78,6 +78,8 @@ pub(crate) fn all() -> Vec<Step> {
         Step::new("tidy", tidy::check),
         Step::new("proof", proof::check_fixed),
         Step::new("mutations", mutate::check_fixed),
+        Step::new("peers", bench::check_fixed),
+        Step::new("links", docs::check_links),
         cargo("clippy", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"], &[])
             .needing(&[Need::Cargo("clippy")]),
         cargo(
@@ -87,7 +89,11 @@ pub(crate) fn all() -> Vec<Step> {
         ),
         Step::new("tests", || test::run_suite(Backend::Cpu, &[])),
         cargo("doctests", &["test", "--workspace", "--locked", "--doc"], &[]),
+        Step::new("examples", examples::rust),
+        Step::new("readme", docs::check_count),
         Step::new("measurements", proof::check_run),
+        Step::new("python", examples::python).needing(&[Need::Program(&["python3", "python"])]),
+        Step::new("page", page::check).needing(&[Need::Program(page::BROWSERS)]),
         Step::new("remote", remote),
         Step::new("wgpu", || test::run_suite(Backend::Wgpu, &[])).needing(&[Need::Vulkan]),
         Step::new("cuda", cuda),

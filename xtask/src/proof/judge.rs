@@ -25,7 +25,7 @@ pub(crate) fn lines(ledger: &Ledger) -> Vec<String> {
             }
             Some(_) => {}
         }
-        let proven = !entry.tests.is_empty() || !entry.measurements.is_empty();
+        let proven = !entry.tests.is_empty() || entry.names().next().is_some();
         match (&entry.due, proven) {
             (None, false) => faults.push(format!("{}: neither a test nor a measurement", entry.shown())),
             (Some(_), true) => faults.push(format!("{}: due, yet with proof", entry.shown())),
@@ -35,11 +35,11 @@ pub(crate) fn lines(ledger: &Ledger) -> Vec<String> {
             _ => {}
         }
         for m in &entry.measured {
-            if !entry.measurements.contains(&m.name) {
+            if !entry.names().any(|n| *n == m.name) {
                 faults.push(format!("{}: a value of `{}`, which it does not name", entry.shown(), m.name));
             }
         }
-        for name in &entry.measurements {
+        for name in entry.names() {
             if !entry.measured.iter().any(|m| m.name == *name) {
                 faults.push(format!(
                     "{}: no value of `{name}` yet; run `cargo xtask proof --update`",
@@ -83,7 +83,7 @@ fn proof_lines(sheet: &str) -> usize {
 }
 
 /// Measurements that were not made, or do not hold at the size at which they must.
-pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer]) -> Vec<String> {
+pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer], real_data: bool) -> Vec<String> {
     let mut faults = Vec::new();
     for answer in answers {
         if !ledger.sheet.iter().any(|s| s.id == answer.id) {
@@ -98,12 +98,15 @@ pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer]) -> Vec<String> {
             }
         }
     }
-    for entry in ledger.line.iter().filter(|l| !l.measurements.is_empty()) {
+    for entry in ledger.line.iter().filter(|l| l.names().next().is_some()) {
         let Some(answer) = answers.iter().find(|a| a.id == entry.sheet) else {
             faults.push(format!("{}: its reproduction did not run", entry.shown()));
             continue;
         };
-        for name in &entry.measurements {
+        // What belongs to the full size may be left out below it.
+        let due = entry.tier == Tier::Ci || answer.tier == "full";
+        let real = entry.measurements_on_real_data.iter().filter(|_| real_data);
+        for name in entry.measurements.iter().chain(real).filter(|_| due) {
             if !answer.measurements.iter().any(|m| m.name == *name) {
                 let near: Vec<&str> = answer.measurements.iter().map(|m| m.name.as_str()).collect();
                 faults.push(format!(
@@ -118,7 +121,7 @@ pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer]) -> Vec<String> {
 }
 
 fn owner<'a>(ledger: &'a Ledger, sheet: &str, name: &str) -> Option<&'a Line> {
-    ledger.line.iter().find(|l| l.sheet == sheet && l.measurements.iter().any(|m| m == name))
+    ledger.line.iter().find(|l| l.sheet == sheet && l.names().any(|m| m == name))
 }
 
 /// Writes what was measured into the ledger; how many values.
@@ -137,8 +140,13 @@ pub(crate) fn update(ledger: &mut Ledger, answers: &[Answer]) -> usize {
                 commit: answer.run.commit.clone(),
             })
         };
-        entry.measured = entry.measurements.iter().filter_map(made).collect();
-        written += entry.measured.len();
+        let new: Vec<Measured> = entry.names().filter_map(made).collect();
+        written += new.len();
+        // A value that this run could not measure, without real data or below full size, stays.
+        entry.measured.retain(|old| !new.iter().any(|m| m.name == old.name));
+        entry.measured.extend(new);
+        let order: Vec<String> = entry.names().cloned().collect();
+        entry.measured.sort_by_key(|m| order.iter().position(|n| *n == m.name));
     }
     written
 }
@@ -200,19 +208,21 @@ mod tests {
     #[test]
     fn a_measurement_must_be_made_and_hold() {
         let known = ledger(vec![measured(&["a"]), line(2)]);
-        assert!(measurements(&known, &answer("ci", true)).is_empty());
-        assert_eq!(measurements(&known, &answer("ci", false)).len(), 1);
-        assert!(measurements(&known, &answer("quick", false)).is_empty(), "one seed proves nothing");
-        assert_eq!(measurements(&known, &[]).len(), 1);
-        assert_eq!(measurements(&ledger(vec![measured(&["b"])]), &answer("ci", true)).len(), 1);
-        let late = ledger(vec![Line { tier: Tier::Full, ..measured(&["a"]) }]);
-        assert!(measurements(&late, &answer("ci", false)).is_empty());
-        assert_eq!(measurements(&late, &answer("full", false)).len(), 1);
-        assert_eq!(
-            measurements(&ledger(vec![line(1)]), &answer("ci", false)).len(),
-            1,
-            "unmapped ones count"
-        );
+        let judged = |l: &Ledger, a: &[Answer]| measurements(l, a, true).len();
+        assert_eq!(judged(&known, &answer("ci", true)), 0);
+        assert_eq!(judged(&known, &answer("ci", false)), 1);
+        assert_eq!(judged(&known, &answer("quick", false)), 0, "one seed proves nothing");
+        assert_eq!(judged(&known, &[]), 1);
+        assert_eq!(judged(&ledger(vec![measured(&["b"])]), &answer("ci", true)), 1);
+        let late = |names: &[&str]| ledger(vec![Line { tier: Tier::Full, ..measured(names) }]);
+        assert_eq!(judged(&late(&["a"]), &answer("ci", false)), 0);
+        assert_eq!(judged(&late(&["a"]), &answer("full", false)), 1);
+        assert_eq!(judged(&late(&["b"]), &answer("ci", true)), 0, "not due yet");
+        assert_eq!(judged(&late(&["b"]), &answer("full", true)), 1);
+        assert_eq!(judged(&ledger(vec![line(1)]), &answer("ci", false)), 1, "unmapped ones count");
+        let real = Line { measurements_on_real_data: vec!["w".into()], ..measured(&["a"]) };
+        assert_eq!(judged(&ledger(vec![real.clone()]), &answer("ci", true)), 1);
+        assert!(measurements(&ledger(vec![real]), &answer("ci", true), false).is_empty());
     }
 
     #[test]
@@ -222,5 +232,10 @@ mod tests {
         let m = &known.line[0].measured[0];
         assert_eq!((m.value, m.commit.as_str(), m.tier.as_str()), (Some(1.5), "c0", "full"));
         assert!(lines(&known).is_empty());
+        known.line[0].measurements_on_real_data.push("w".into());
+        let old = Measured { name: "w".into(), ..known.line[0].measured[0].clone() };
+        known.line[0].measured.push(old);
+        assert_eq!(update(&mut known, &answer("ci", true)), 1);
+        assert_eq!(known.line[0].measured.len(), 2, "a value that was not measured now stays");
     }
 }

@@ -10,7 +10,7 @@ use crate::workspace::{self, Verdict};
 const HEAD: &str = "\
 # Every numbered line under \"Proof at small scale\" of the sheets whose systems are here, and what stands behind it.
 # `says` paraphrases the line. `tests` are written SUITE::PATH as `cargo nextest list` writes them; `measurements` are
-# names that `neuropil reproduce SHEET --json` prints. `tier` says what is enough to see it hold: ci, or full for what
+# names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where NEUROPIL_DATA is. `tier` says what is enough to see it hold: ci, or full for what
 # costs more than about 25 s. A line whose system is not here yet says so with `due`.
 # `cargo xtask proof --check` holds this file against the sources and a run; `cargo xtask proof --update` measures at
 # full size and writes every [[line.measured]].
@@ -61,6 +61,9 @@ pub(crate) struct Line {
     /// Measurements of the sheet's reproduction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) measurements: Vec<String>,
+    /// Measurements that are made only where real data are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) measurements_on_real_data: Vec<String>,
     /// What they were last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) measured: Vec<Measured>,
@@ -98,6 +101,11 @@ pub(crate) struct Measured {
 }
 
 impl Line {
+    /// Every measurement that it names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
+        self.measurements.iter().chain(&self.measurements_on_real_data)
+    }
+
     /// `26-trsa line 3`.
     pub(crate) fn shown(&self) -> String {
         format!("{} line {}", self.sheet, self.line)

@@ -2,7 +2,11 @@
 
 mod agtic;
 mod identify;
+mod lists;
+mod mds;
+mod persistence;
 mod rdm;
+mod rsa;
 mod trsa;
 
 use clap::Subcommand;
@@ -14,8 +18,11 @@ use crate::verb::{Schemas, describe, execute};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Rdm(rdm::Rdm),
+    Rsa(rsa::Rsa),
     Trsa(trsa::Trsa),
     Identify(identify::Identify),
+    Persistence(persistence::Persistence),
+    Mds(mds::Mds),
     Agtic(agtic::Agtic),
 }
 
@@ -23,8 +30,11 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command, context: &Context) -> u8 {
     match command {
         Command::Rdm(verb) => execute(verb, context),
+        Command::Rsa(verb) => execute(verb, context),
         Command::Trsa(verb) => execute(verb, context),
         Command::Identify(verb) => execute(verb, context),
+        Command::Persistence(verb) => execute(verb, context),
+        Command::Mds(verb) => execute(verb, context),
         Command::Agtic(verb) => execute(verb, context),
     }
 }
@@ -32,7 +42,10 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
 /// Adds the schemas of this domain's verbs.
 pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<rdm::Rdm>(schemas);
+    describe::<rsa::Rsa>(schemas);
     describe::<trsa::Trsa>(schemas);
     describe::<identify::Identify>(schemas);
+    describe::<persistence::Persistence>(schemas);
+    describe::<mds::Mds>(schemas);
     describe::<agtic::Agtic>(schemas);
 }

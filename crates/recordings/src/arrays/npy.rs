@@ -329,7 +329,10 @@ mod tests {
             assert!(decode(&file(dictionary, &[0; 8])).is_err(), "{dictionary}");
         }
         let promise = "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999,), }";
-        assert!(matches!(decode(&file(promise, &[0; 8])), Err(Error::Limit { .. })), "refused before it is read");
+        assert!(
+            matches!(decode(&file(promise, &[0; 8])), Err(Error::Limit { .. })),
+            "refused before it is read"
+        );
         assert!(decode(b"\x93NUMPY\x02\x00\xff\xff\xff\xff").is_err());
         assert!(decode(b"PK").is_err());
     }

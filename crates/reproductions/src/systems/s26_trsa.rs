@@ -1,14 +1,17 @@
 //! The Topology and Geometry of Neural Representations (Lin and Kriegeskorte 2023).
 //!
-//! Two experiments on shipped data and one on generated data. Four closed curves, of which pairs share topology or geometry: which do the
-//! descriptors bring together? And layer identification: the RDMs of five layers of ten trained networks, with noise
-//! added; from which layer does a matrix come? Then pairs of variables: how often does the adaptive
-//! test see that they depend on one another?
+//! Shipped data: four closed curves, of which pairs share topology or geometry (which do the descriptors bring
+//! together?), and the RDMs of five layers of ten trained networks, with noise added (from which layer does a matrix
+//! come?). Generated data: how often does the adaptive test see that two variables depend on one another, and how long
+//! does the loop of a circle last? Real data, where they are: human and monkey inferior temporal cortex.
+
+mod brains;
+mod circle;
 
 use ndarray::{Array1, Array2, Axis};
 use neural_geometry::{
-    GeoTopological, Geodesic, Metric, Neighbours, Rdm, ZeroEdges, agtic, geo_topological, geodesic, identify,
-    rank_min_max,
+    BootstrapPlan, GeoTopological, Geodesic, Metric, NETWORK_DF, Neighbours, Rdm, ZeroEdges, agtic,
+    geo_topological, geodesic, grid_search, identify, rank_min_max, threshold_grid,
 };
 use numerics::rng::{normals, stream};
 use rand::RngExt;
@@ -48,8 +51,11 @@ impl Reproduction for Trsa {
         };
         curves(&mut outcome)?;
         layers(plan, &mut outcome)?;
+        inference(plan, &mut outcome)?;
         independence(plan, &mut outcome)?;
-        outcome.data.push("circles, parabolas and independent pairs (generated)".to_owned());
+        circle::loops(plan, &mut outcome)?;
+        outcome.data.push("circles, parabolas, clouds and independent pairs (generated)".to_owned());
+        brains::compare_brains(plan, &mut outcome)?;
         Ok(outcome)
     }
 }
@@ -152,6 +158,59 @@ fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
+/// Does the ramp lose accuracy to the ranked RDM? Paired bootstrap over matrices and stimuli; and what do thresholds
+/// give that are chosen without the tested network?
+fn inference(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
+    let file = ArrayFile::from_npz(LAYERS, "layer_rdms.npz").map_err(fail)?;
+    let rdms = file.read_f64_2("rdms_noise0").map_err(fail)?;
+    let subjects = file.read_i64_1("subj").map_err(fail)?.to_vec();
+    let labels = file.read_i64_1("roi").map_err(fail)?.to_vec();
+    let ranked = described(&rdms, &rank_min_max).map_err(fail)?;
+    let ramped = described(&rdms, &|r| geo_topological(r, GeoTopological::default())).map_err(fail)?;
+    let draws = BootstrapPlan { draws: plan.pick(200, 1000, 1000), ..BootstrapPlan::new(plan.seed) };
+    let found = draws.identify(&[ramped.view(), ranked.view()], &subjects, &labels).map_err(fail)?;
+    let gap = found.compare(0, 1, NETWORK_DF).map_err(fail)?;
+    let error = found.error_bar(0).map_err(fail)?;
+    outcome.measurements.push(
+        Measurement::at_least("layer identification, p of ramp against ranked RDM", gap.p, 0.05)
+            .seeds(&plan.seeds(1))
+            .note(format!(
+                "paired bootstrap, t {:.2} with 10 df: no loss is seen; error bar of the ramp {error:.3}",
+                gap.t
+            )),
+    );
+    let step = plan.pick(6, 1, 1);
+    let grid: Vec<(f64, f64)> = threshold_grid().into_iter().step_by(step).collect();
+    let search = grid_search(&rdms.view(), &subjects, &labels, &grid).map_err(fail)?;
+    let order = numerics::rng::permutation(&mut stream(plan.seed, "26-trsa/labels", 1), labels.len());
+    let shuffled: Vec<i64> = order.iter().map(|i| labels[*i]).collect();
+    let control = grid_search(&rdms.view(), &subjects, &shuffled, &grid).map_err(fail)?;
+    let title = "layer identification, thresholds chosen without the tested network";
+    outcome.measurements.push(
+        Measurement::at_least(title, search.nested_accuracy, 0.45)
+            .baseline(found.observed[1])
+            .control(control.nested_accuracy)
+            .note(format!(
+                "baseline: ranked RDM; control: labels permuted; the best of {} pairs, chosen on all: {:.2}",
+                grid.len(),
+                search.accuracies[search.best]
+            )),
+    );
+    Ok(())
+}
+
+/// Each row of condensed dissimilarities through a transform.
+fn described(
+    rdms: &Array2<f64>,
+    f: &dyn Fn(&[f64]) -> neural_geometry::Result<Vec<f64>>,
+) -> neural_geometry::Result<Array2<f64>> {
+    let mut out = Array2::zeros(rdms.dim());
+    for (row, mut to) in rdms.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))) {
+        to.assign(&Array1::from(f(&row.to_vec())?));
+    }
+    Ok(out)
+}
+
 /// A generated relation between two variables.
 #[derive(Debug, Clone, Copy)]
 enum Relation {
@@ -224,15 +283,8 @@ fn accuracies(
     labels: &[i64],
     seed: u64,
 ) -> neural_geometry::Result<[f64; 4]> {
-    let describe = |f: &dyn Fn(&[f64]) -> neural_geometry::Result<Vec<f64>>| {
-        let mut out = Array2::zeros(rdms.dim());
-        for (row, mut to) in rdms.axis_iter(Axis(0)).zip(out.axis_iter_mut(Axis(0))) {
-            to.assign(&Array1::from(f(&row.to_vec())?));
-        }
-        Ok::<_, neural_geometry::Error>(out)
-    };
-    let ranked = describe(&rank_min_max)?;
-    let ramped = describe(&|r| geo_topological(r, GeoTopological::default()))?;
+    let ranked = described(rdms, &rank_min_max)?;
+    let ramped = described(rdms, &|r| geo_topological(r, GeoTopological::default()))?;
     let order = numerics::rng::permutation(&mut stream(seed, "26-trsa/labels", 0), labels.len());
     let shuffled: Vec<i64> = order.iter().map(|i| labels[*i]).collect();
     let score = |v: &Array2<f64>, l: &[i64]| {

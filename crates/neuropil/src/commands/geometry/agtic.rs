@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use neural_geometry::Thresholds;
 use recordings::arrays::read_matrix;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -22,6 +23,9 @@ pub(crate) struct Agtic {
     /// Thresholds of each variable
     #[arg(long, default_value_t = 10)]
     thresholds: usize,
+    /// Thresholds are quantiles of the distances instead of fractions of the greatest
+    #[arg(long)]
+    quantiles: bool,
     /// Permutations
     #[arg(long, default_value_t = 99)]
     permutations: usize,
@@ -40,7 +44,7 @@ pub(crate) struct Answer {
     distance_correlation: f64,
     /// Its permutation p-value.
     distance_correlation_p: f64,
-    /// Best thresholds of X, as fractions of its greatest distance.
+    /// Best thresholds of X, as fractions of its greatest distance, or quantiles.
     thresholds_x: [f64; 2],
     /// Best thresholds of Y.
     thresholds_y: [f64; 2],
@@ -55,10 +59,15 @@ impl Verb for Agtic {
         let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure)?;
         said_x.iter().chain(&said_y).for_each(|w| document::warn(w));
         let (n, k, threads) = (x.nrows() as u64, self.thresholds as u64, rayon::current_num_threads() as u64);
-        let cells = n.saturating_mul(n).saturating_mul(k.saturating_mul(k) / 2);
-        context.admit("the thresholded distances", cells.saturating_mul(8 * (2 + threads)))?;
+        // Hinges of both variables, and for each thread a batch of 16 rearranged halves; then all inner products.
+        let cells = n.saturating_mul(n).saturating_mul(k);
+        let products = k.saturating_mul(k).saturating_mul(k.saturating_mul(k)) / 4;
+        let batch = (cells / 2).saturating_add(products).saturating_mul(16 * threads);
+        context.admit("the thresholded distances", batch.saturating_add(cells * 3).saturating_mul(8))?;
+        let kind = if self.quantiles { Thresholds::Quantile } else { Thresholds::Distance };
+        let (thresholds, permutations) = (self.thresholds, self.permutations);
         let got =
-            neural_geometry::agtic(&x.view(), &y.view(), self.thresholds, self.permutations, context.seed)
+            neural_geometry::agtic_with(&x.view(), &y.view(), thresholds, kind, permutations, context.seed)
                 .map_err(|e| Failure::input(e).at(&self.x))?;
         Ok(Answer {
             n: x.nrows(),

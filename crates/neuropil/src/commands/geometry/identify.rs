@@ -7,6 +7,7 @@ use recordings::arrays::ArrayFile;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lists::whole_numbers;
 use crate::context::Context;
 use crate::failure::{Failure, Result, file_failure};
 use crate::verb::Verb;
@@ -35,6 +36,8 @@ pub(crate) struct Answer {
     labels: Vec<i64>,
     /// Counts: rows are true labels, columns given ones.
     confusion: Vec<Vec<usize>>,
+    /// Mean distance to vectors of the same label over that to other labels.
+    within_across_ratio: f64,
 }
 
 impl Verb for Identify {
@@ -45,31 +48,20 @@ impl Verb for Identify {
         let file = ArrayFile::open(&self.input).map_err(file_failure)?;
         let rdms = file.read_f64_2("rdms").map_err(file_failure)?;
         let list = |flag: &Option<String>, key: &str| match flag {
-            Some(text) => numbers(text),
+            Some(text) => whole_numbers(text),
             None => Ok(file.read_i64_1(key).map_err(file_failure)?.to_vec()),
         };
         let (subjects, labels) = (list(&self.subjects, "subjects")?, list(&self.labels, "labels")?);
         let answer = neural_geometry::identify(&rdms.view(), &subjects, &labels)
+            .map_err(|e| Failure::input(e).at(&self.input))?;
+        let apart = neural_geometry::separation(&rdms.view(), &subjects, &labels)
             .map_err(|e| Failure::input(e).at(&self.input))?;
         Ok(Answer {
             accuracy: answer.accuracy,
             chance: answer.chance,
             labels: answer.labels,
             confusion: answer.confusion.outer_iter().map(|r| r.to_vec()).collect(),
+            within_across_ratio: apart.ratio,
         })
     }
-}
-
-/// Whole numbers of a list or of a file with one a line.
-fn numbers(text: &str) -> Result<Vec<i64>> {
-    let read = if std::path::Path::new(text).is_file() {
-        std::fs::read_to_string(text).map_err(|e| Failure::new("io", e).at(text))?
-    } else {
-        text.to_owned()
-    };
-    read.split([',', '\n'])
-        .map(str::trim)
-        .filter(|s| !s.is_empty())
-        .map(|s| s.parse().map_err(|_| Failure::input(format!("{s:?} is not a whole number"))))
-        .collect()
 }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ndarray::{ArrayView1, arr1};
-use neural_geometry::Metric;
-use recordings::arrays::{Npz, read_matrix};
+use ndarray::Array2;
+use neural_geometry::{Metric, RdmFile};
+use recordings::arrays::read_matrix;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lists::{encode, names};
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure};
@@ -28,21 +29,57 @@ pub(crate) struct Rdm {
     /// Order of the array's axes: time,units or units,time
     #[arg(long)]
     axes: Option<String>,
+    /// Condition of each row, for crossnobis: a list, or a file with one a line or one array
+    #[arg(long, value_name = "LIST")]
+    conditions: Option<String>,
+    /// Fold (run) of each row, for crossnobis
+    #[arg(long, value_name = "LIST")]
+    folds: Option<String>,
+    /// Noise precision [units, units], for crossnobis [default: identity]
+    #[arg(long, value_name = "FILE")]
+    precision: Option<PathBuf>,
+    /// Names of the stimuli, written into the RDM file: a list, or a file
+    #[arg(long, value_name = "LIST")]
+    labels: Option<String>,
     /// Divide squared distances by the number of units, distances by its root
     #[arg(long, value_name = "WHAT", value_parser = ["per-channel"])]
     scale: Option<String>,
-    /// Where to write the RDM (npz: rdm, n, metric)
+    /// Where to write the RDM (npz: rdm, n, metric, labels)
     #[arg(long)]
     out: PathBuf,
 }
 
 /// The metrics of the command line.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Choice {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Choice {
     Euclidean,
     Sqeuclidean,
     Correlation,
     Cosine,
+    Crossnobis,
+}
+
+impl Choice {
+    /// The metric between single patterns, where it is one.
+    pub(super) fn metric(self) -> Option<Metric> {
+        match self {
+            Self::Euclidean => Some(Metric::Euclidean),
+            Self::Sqeuclidean => Some(Metric::SquaredEuclidean),
+            Self::Correlation => Some(Metric::Correlation),
+            Self::Cosine => Some(Metric::Cosine),
+            Self::Crossnobis => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Euclidean => "euclidean",
+            Self::Sqeuclidean => "sqeuclidean",
+            Self::Correlation => "correlation",
+            Self::Cosine => "cosine",
+            Self::Crossnobis => "crossnobis",
+        }
+    }
 }
 
 /// The answer.
@@ -70,36 +107,72 @@ impl Verb for Rdm {
         let (patterns, warnings) =
             read_matrix(&self.patterns, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
         warnings.iter().for_each(|w| document::warn(w));
-        let (n, units) = patterns.dim();
-        context.admit("the RDM", 8 * (2 * n * n + 2 * n * units) as u64)?;
-        let (metric, name) = match self.metric {
-            Choice::Euclidean => (Metric::Euclidean, "euclidean"),
-            Choice::Sqeuclidean => (Metric::SquaredEuclidean, "sqeuclidean"),
-            Choice::Correlation => (Metric::Correlation, "correlation"),
-            Choice::Cosine => (Metric::Cosine, "cosine"),
+        let (rows, units) = patterns.dim();
+        context.admit("the RDM", 8 * (2 * rows * rows + 2 * rows * units) as u64)?;
+        let (rdm, named) = match self.metric.metric() {
+            Some(metric) => (self.plain(&patterns, metric)?, None),
+            None => {
+                let (rdm, conditions) = self.cross_validated(&patterns)?;
+                (rdm, Some(conditions))
+            }
         };
-        let rdm = neural_geometry::Rdm::from_patterns(&patterns.view(), metric)
-            .map_err(|e| Failure::input(e).at(&self.patterns))?;
+        let n = rdm.stimuli();
         let divisor = match (&self.scale, self.metric) {
             (None, _) => 1.0,
             (Some(_), Choice::Euclidean) => (units as f64).sqrt(),
-            (Some(_), Choice::Sqeuclidean) => units as f64,
-            (Some(_), _) => return Err(Failure::usage("--scale is for euclidean and sqeuclidean")),
+            (Some(_), Choice::Sqeuclidean | Choice::Crossnobis) => units as f64,
+            (Some(_), _) => {
+                return Err(Failure::usage("--scale is for euclidean, sqeuclidean and crossnobis"));
+            }
+        };
+        let labels = match &self.labels {
+            Some(text) => {
+                let labels = names(text)?;
+                if labels.len() != n {
+                    return Err(Failure::input(format!("{} labels for {n} stimuli", labels.len())));
+                }
+                Some(labels)
+            }
+            None => named,
         };
         let values: Vec<f64> = rdm.condensed().iter().map(|d| d / divisor).collect();
-        Npz::new()
-            .f64("rdm", ArrayView1::from(&values).into_dyn())
-            .i64("n", arr1(&[n as i64]).view().into_dyn())
-            .text("metric", &[name.to_owned()])
-            .write(&self.out)
-            .map_err(file_failure)?;
+        let file = RdmFile { condensed: values, metric: Some(self.metric.name().to_owned()), labels };
+        file.write(&self.out).map_err(file_failure)?;
+        let values = file.condensed;
         Ok(Answer {
             n,
             units,
-            metric: name.to_owned(),
+            metric: self.metric.name().to_owned(),
             min: values.iter().copied().fold(f64::INFINITY, f64::min),
             mean: values.iter().sum::<f64>() / values.len() as f64,
             max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         })
+    }
+}
+
+impl Rdm {
+    fn plain(&self, patterns: &Array2<f64>, metric: Metric) -> Result<neural_geometry::Rdm> {
+        if self.conditions.is_some() || self.folds.is_some() || self.precision.is_some() {
+            return Err(Failure::usage("--conditions, --folds and --precision go with --metric crossnobis"));
+        }
+        neural_geometry::Rdm::from_patterns(&patterns.view(), metric)
+            .map_err(|e| Failure::input(e).at(&self.patterns))
+    }
+
+    /// The RDM and the names of its conditions.
+    fn cross_validated(&self, patterns: &Array2<f64>) -> Result<(neural_geometry::Rdm, Vec<String>)> {
+        let (Some(conditions), Some(folds)) = (&self.conditions, &self.folds) else {
+            return Err(Failure::usage("--metric crossnobis needs --conditions and --folds"));
+        };
+        let (conditions, named) = encode(&names(conditions)?);
+        let (folds, _) = encode(&names(folds)?);
+        let precision = match &self.precision {
+            Some(path) => Some(read_matrix(path, None, Some("time,units")).map_err(file_failure)?.0),
+            None => None,
+        };
+        let precision = precision.as_ref().map(Array2::view);
+        let found = neural_geometry::crossnobis(&patterns.view(), &conditions, &folds, precision.as_ref())
+            .map_err(|e| Failure::input(e).at(&self.patterns))?;
+        Ok((found.rdm, named))
     }
 }

@@ -3,11 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use ndarray::{ArrayView1, arr1};
 use neural_geometry::{
-    GeoTopological, Geodesic, Neighbours, Rdm, Region, ZeroEdges, geo_topological, geodesic,
+    GeoTopological, Geodesic, Neighbours, RdmFile, Region, ZeroEdges, geo_topological, geodesic,
 };
-use recordings::arrays::{ArrayFile, Npz};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -41,7 +39,7 @@ pub(crate) struct Trsa {
     /// Leave path lengths as they are instead of ranking them
     #[arg(long)]
     no_rank: bool,
-    /// Where to write the matrix (npz: rdm, n, metric)
+    /// Where to write the matrix (npz: rdm, n, metric, labels)
     #[arg(long)]
     out: PathBuf,
 }
@@ -136,9 +134,8 @@ impl Verb for Trsa {
     type Answer = Answer;
 
     fn run(&self, _context: &Context) -> Result<Answer> {
-        let file = ArrayFile::open(&self.rdm).map_err(file_failure)?;
-        let condensed = file.read_f64_1("rdm").map_err(file_failure)?.to_vec();
-        let rdm = Rdm::from_condensed(condensed).map_err(|e| Failure::input(e).at(&self.rdm))?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let rdm = file.rdm().map_err(|e| Failure::input(e).at(&self.rdm))?;
         let (paths, transform) = self.transform(rdm.condensed()).map_err(|f| f.at(&self.rdm))?;
         let unreachable = paths.iter().filter(|d| d.is_infinite()).count();
         let values = if self.geodesic == Graph::None || self.no_rank {
@@ -146,12 +143,8 @@ impl Verb for Trsa {
         } else {
             numerics::ranks::average_ranks(&paths).map_err(Failure::input)?
         };
-        Npz::new()
-            .f64("rdm", ArrayView1::from(&values).into_dyn())
-            .i64("n", arr1(&[rdm.stimuli() as i64]).view().into_dyn())
-            .text("metric", &[transform.to_owned()])
-            .write(&self.out)
-            .map_err(file_failure)?;
+        let out = RdmFile { condensed: values, metric: Some(transform.to_owned()), labels: file.labels };
+        out.write(&self.out).map_err(file_failure)?;
         let ramp = self.sigmoid.is_none() && !matches!(self.geodesic, Graph::Other(_));
         let region = Region::classify(self.lower.unwrap_or(0.2), self.upper.unwrap_or(0.8));
         Ok(Answer {

@@ -1,0 +1,292 @@
+//! The upper end of the spectrum.
+
+use ndarray::{Array2, Axis};
+use numerics::rng::{normals, stream};
+use serde::{Deserialize, Serialize};
+
+use super::block::{BlockSpace, Step};
+use crate::{Error, Result};
+
+/// How the largest eigenvalue is found. Every choice starts from a random unit vector of the seed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum SpectralEdge {
+    /// Lanczos: as many products as power iteration, of which it takes the best combination. Ends when the largest
+    /// Ritz value moves by less than 1e-6 of itself, or when, after `steps`, its residual, which bounds the distance
+    /// to an eigenvalue, is below a quarter of what the safety factor allows for.
+    Lanczos {
+        /// Products before the residual may end it.
+        steps: usize,
+    },
+    /// Power iteration, as published: until the estimate moves by less than `tolerance` of itself.
+    Power {
+        /// Relative change between iterations.
+        tolerance: f64,
+        /// At most this many.
+        iterations: usize,
+    },
+    /// Known to the caller; the safety factor is not applied.
+    Known(f64),
+}
+
+impl Default for SpectralEdge {
+    fn default() -> Self {
+        Self::Lanczos { steps: 12 }
+    }
+}
+
+impl SpectralEdge {
+    /// The published rule: relative tolerance 1e-6, at most 500 iterations.
+    pub const POWER: Self = Self::Power { tolerance: 1e-6, iterations: 500 };
+    /// Factor between the estimate and the upper end that is used.
+    pub const SAFETY: f64 = 1.01;
+    /// Products after which Lanczos gives up; its last residual is then added to the estimate.
+    const LANCZOS_CAP: usize = 200;
+    /// Relative movement of the Ritz value that counts as none.
+    const LANCZOS_TOLERANCE: f64 = 1e-6;
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Edge {
+    /// Estimate of the largest eigenvalue of `C + alpha I`.
+    pub lambda_max: f64,
+    /// Upper end of the interval that the series is built on, at or above it.
+    pub upper: f64,
+    /// Products with the matrix that it took.
+    pub products: usize,
+}
+
+/// The largest eigenvalue of `C + alpha I`; `attempt` picks another start vector.
+pub(crate) fn find<S: BlockSpace>(
+    space: &mut S,
+    alpha: f64,
+    edge: SpectralEdge,
+    seed: u64,
+    attempt: u64,
+) -> Result<Edge> {
+    match edge {
+        SpectralEdge::Known(upper) => {
+            if !(upper.is_finite() && upper > alpha) {
+                let expected = "finite and above alpha";
+                return Err(Error::Parameter { name: "upper end of the spectrum", value: upper, expected });
+            }
+            Ok(Edge { lambda_max: upper, upper, products: 0 })
+        }
+        SpectralEdge::Power { tolerance, iterations } => {
+            if !(tolerance.is_finite() && tolerance > 0.0) {
+                return Err(Error::Parameter { name: "tolerance", value: tolerance, expected: "positive" });
+            }
+            power(space, alpha, tolerance, iterations, &start(space.dim(), seed, attempt))
+        }
+        SpectralEdge::Lanczos { steps } => lanczos(space, alpha, steps, &start(space.dim(), seed, attempt)),
+    }
+}
+
+/// A random unit vector `[dim, 1]`.
+fn start(dim: usize, seed: u64, attempt: u64) -> Array2<f64> {
+    let values = normals(&mut stream(seed, "llm-neurons/ees/start", attempt), dim);
+    let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt();
+    Array2::from_shape_fn((dim, 1), |(i, _)| values[i] / norm)
+}
+
+fn dot<S: BlockSpace>(space: &mut S, x: &S::Block, y: &S::Block) -> Result<f64> {
+    let sums = space.sums(x, y)?;
+    let value = space.read(vec![sums])?[[0, 0]];
+    if value.is_finite() {
+        return Ok(value);
+    }
+    Err(Error::Spectrum { why: "a product with the matrix is not finite".to_owned() })
+}
+
+/// Norms of successive images of a unit vector.
+fn power<S: BlockSpace>(
+    space: &mut S,
+    alpha: f64,
+    tolerance: f64,
+    iterations: usize,
+    start: &Array2<f64>,
+) -> Result<Edge> {
+    if iterations == 0 {
+        return Err(Error::TooFew { what: "power iterations", needed: 1, found: 0 });
+    }
+    let mut v = space.load(&start.view())?;
+    let (mut norm, mut lambda) = (1.0, 0.0_f64);
+    for products in 1..=iterations {
+        let by = Step { gain: 1.0 / norm, shift: alpha / norm, damp: 0.0, last: false };
+        let next = space.step(&v, None, by)?;
+        norm = dot(space, &next, &next)?.sqrt();
+        v = next;
+        let moved = (norm - lambda).abs();
+        lambda = norm;
+        if moved <= tolerance * lambda || products == iterations {
+            return Ok(Edge { lambda_max: lambda, upper: SpectralEdge::SAFETY * lambda, products });
+        }
+    }
+    Err(Error::Spectrum { why: "power iteration did not start".to_owned() })
+}
+
+/// The largest Ritz value of a growing Krylov space.
+fn lanczos<S: BlockSpace>(space: &mut S, alpha: f64, steps: usize, start: &Array2<f64>) -> Result<Edge> {
+    let dim = space.dim();
+    let (mut diagonal, mut beside): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+    let mut v = space.load(&start.view())?;
+    let mut previous: Option<S::Block> = None;
+    let (mut norm, mut before) = (1.0_f64, 0.0_f64);
+    let cap = SpectralEdge::LANCZOS_CAP.min(dim);
+    loop {
+        // v is kept unnormalised, of length `norm`: w = (A v - norm * previous) / norm.
+        let damp = if previous.is_some() { norm } else { 0.0 };
+        let by = Step { gain: 1.0 / norm, shift: alpha / norm, damp, last: false };
+        let next = space.step(&v, previous.take(), by)?;
+        let along = dot(space, &next, &v)? / norm;
+        let next = space.combine(1.0, next, -along / norm, &v)?;
+        diagonal.push(along);
+        let length = dot(space, &next, &next)?.sqrt();
+        let (ritz, last) = largest_ritz(&diagonal, &beside);
+        let residual = length * last;
+        let products = diagonal.len();
+        let room = (SpectralEdge::SAFETY - 1.0) / 4.0;
+        let settled = products > 2 && (ritz - before).abs() <= SpectralEdge::LANCZOS_TOLERANCE * ritz;
+        let exhausted = products >= cap || length <= space.roundoff() * 8.0 * ritz;
+        if settled || exhausted || (products >= steps && residual <= room * ritz) {
+            // A space of the full dimension holds every eigenvalue; below that the residual must fit too.
+            let slack = if products >= dim { 0.0 } else { residual };
+            let upper = (SpectralEdge::SAFETY * ritz).max(ritz + slack);
+            return Ok(Edge { lambda_max: ritz, upper, products });
+        }
+        before = ritz;
+        beside.push(length);
+        // The next step needs the current vector at unit length.
+        let unit = space.combine(1.0 / norm, v, 0.0, &next)?;
+        previous = Some(unit);
+        v = next;
+        norm = length;
+    }
+}
+
+/// The largest eigenvalue of a symmetric tridiagonal matrix, by bisection on Sturm counts, and the modulus of the last
+/// entry of its unit eigenvector.
+fn largest_ritz(diagonal: &[f64], beside: &[f64]) -> (f64, f64) {
+    let n = diagonal.len();
+    let off = |i: usize| if i == 0 || i >= n { 0.0 } else { beside[i - 1].abs() };
+    // Gershgorin's circles hold it.
+    let mut high = (0..n).map(|i| diagonal[i] + off(i) + off(i + 1)).fold(f64::NEG_INFINITY, f64::max);
+    let mut low = diagonal.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let above = |x: f64| {
+        let mut pivot = 1.0;
+        (0..n).any(|i| {
+            let coupling = off(i) * off(i);
+            pivot = x - diagonal[i] - if coupling == 0.0 { 0.0 } else { coupling / pivot };
+            pivot < 0.0
+        })
+    };
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        // Some pivot is negative exactly when an eigenvalue lies above.
+        if above(middle) { low = middle } else { high = middle }
+    }
+    let value = high;
+    // The last pivot of x - T is the inverse of the resolvent's last entry, so that its slope there is one over the
+    // square of what we look for. Above every leading block's eigenvalues all terms are positive: nothing cancels.
+    let (mut pivot, mut slope) = (1.0, 0.0);
+    for i in 0..n {
+        let coupling = off(i) * off(i);
+        (pivot, slope) = match coupling == 0.0 {
+            true => (value - diagonal[i], 1.0),
+            false => (value - diagonal[i] - coupling / pivot, 1.0 + coupling * slope / (pivot * pivot)),
+        };
+    }
+    (value, if slope.is_finite() { 1.0 / slope.sqrt() } else { 0.0 })
+}
+
+/// A probe-wise look at moments `[M+1, n]` that belong to a spectrum inside [-1, 1]: none exceeds that of order 0.
+pub(crate) fn enclosed(moments: &Array2<f64>, roundoff: f64) -> bool {
+    let orders = moments.nrows() as f64;
+    // Rounding errors of the recurrence grow with the square of the order at worst.
+    let slack = 1.0 + 8.0 * roundoff * orders * orders;
+    moments.axis_iter(Axis(1)).all(|probe| probe.iter().all(|d| d.is_finite() && d.abs() <= probe[0] * slack))
+}
+
+#[cfg(test)]
+mod tests {
+    use numerics::linalg::symmetric_eigen;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{DenseOperator, OnHost};
+
+    fn spd(seed: u64, n: usize, rank: usize) -> Array2<f64> {
+        let values = normals(&mut stream(seed, "edge/test", 0), n * rank);
+        let x = Array2::from_shape_vec((n, rank), values).unwrap();
+        x.dot(&x.t())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn every_rule_encloses_the_spectrum(seed in 0_u64..10_000, n in 2_usize..60, rank in 1_usize..80) {
+            let c = spd(seed, n, rank);
+            let exact = symmetric_eigen(&c.view()).unwrap().values[n - 1] + 0.1;
+            let mut space = OnHost(DenseOperator::new(c).unwrap());
+            for edge in [SpectralEdge::default(), SpectralEdge::POWER] {
+                let found = find(&mut space, 0.1, edge, seed, 0).unwrap();
+                prop_assert!(found.upper >= exact * (1.0 - 1e-9), "{edge:?}: {found:?} {exact}");
+                prop_assert!(found.lambda_max <= exact * (1.0 + 1e-9));
+                prop_assert!(found.upper <= 1.05 * exact, "{edge:?}: {found:?} {exact}");
+            }
+        }
+
+        #[test]
+        fn ritz_values_are_those_of_the_tridiagonal_matrix(seed in 0_u64..10_000, n in 1_usize..20) {
+            let draws = normals(&mut stream(seed, "ritz", 0), 2 * n);
+            let (diagonal, beside) = (&draws[..n], &draws[n..2 * n - 1]);
+            let t = Array2::from_shape_fn((n, n), |(i, j)| match i.abs_diff(j) {
+                0 => diagonal[i],
+                1 => beside[i.min(j)].abs(),
+                _ => 0.0,
+            });
+            let eigen = symmetric_eigen(&t.view()).unwrap();
+            let (value, last) = largest_ritz(diagonal, beside);
+            prop_assert!((value - eigen.values[n - 1]).abs() < 1e-12 * (1.0 + value.abs()));
+            let gap = if n > 1 { eigen.values[n - 1] - eigen.values[n - 2] } else { 1.0 };
+            // The slope is the square of the entry's inverse: entries below the root of the roundoff are not resolved.
+            let off = (last - eigen.vectors[[n - 1, n - 1]].abs()).abs();
+            prop_assert!(off < 1e-7 / gap.min(1.0), "{last} off by {off:e}, gap {gap:e}");
+        }
+    }
+
+    #[test]
+    fn a_zero_matrix_has_alpha_as_its_edge() {
+        let mut space = OnHost(DenseOperator::new(Array2::zeros((5, 5))).unwrap());
+        for edge in [SpectralEdge::default(), SpectralEdge::POWER] {
+            let found = find(&mut space, 0.5, edge, 0, 0).unwrap();
+            assert!((found.lambda_max - 0.5).abs() < 1e-12, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn lanczos_needs_fewer_products_than_power_iteration() {
+        let mut space = OnHost(DenseOperator::new(spd(3, 300, 600)).unwrap());
+        let lanczos = find(&mut space, 1e-3, SpectralEdge::default(), 0, 0).unwrap();
+        let power = find(&mut space, 1e-3, SpectralEdge::POWER, 0, 0).unwrap();
+        assert!(4 * lanczos.products < power.products, "{} {}", lanczos.products, power.products);
+    }
+
+    #[test]
+    fn impossible_rules_are_refused() {
+        let mut space = OnHost(DenseOperator::new(Array2::eye(3)).unwrap());
+        for edge in [
+            SpectralEdge::Known(0.5),
+            SpectralEdge::Known(f64::NAN),
+            SpectralEdge::Power { tolerance: 0.0, iterations: 5 },
+            SpectralEdge::Power { tolerance: 1e-3, iterations: 0 },
+        ] {
+            assert!(find(&mut space, 0.5, edge, 0, 0).is_err(), "{edge:?}");
+        }
+    }
+}

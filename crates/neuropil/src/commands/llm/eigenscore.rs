@@ -1,0 +1,236 @@
+//! `neuropil llm eigenscore`: how far several answers to one prompt lie apart.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use clap::{Args, ValueEnum};
+use llm_neurons::{Ees, EesResult, EesVariant, EigenScoreConvention, ProbeDistribution, assess};
+use recordings::arrays::read_matrix;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tensor_backend::{DeviceSpec, Opened};
+
+use crate::context::Context;
+use crate::document;
+use crate::failure::{Failure, Result, file_failure};
+use crate::verb::Verb;
+
+/// Spread of several answers' embeddings: EigenScore, and Efficient EigenScore
+#[derive(Debug, Args)]
+pub(crate) struct Eigenscore {
+    #[arg(help = "Embeddings [answers, units], one row an answer: .npy, .npz or .safetensors")]
+    file: PathBuf,
+    /// Which array of the file
+    #[arg(long)]
+    key: Option<String>,
+    /// Order of the array's axes: time,units or units,time
+    #[arg(long)]
+    axes: Option<String>,
+    /// Which covariance, and whose logarithm
+    #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
+    convention: Convention,
+    /// Regulariser on the covariance's diagonal
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    alpha: f64,
+    /// How to compute; chebyshev gives the exact score and its estimate
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
+    method: Method,
+    /// Which estimate
+    #[arg(long, value_enum, default_value_t = Variant::Shifted)]
+    variant: Variant,
+    /// Chebyshev moments of the estimate
+    #[arg(long, default_value_t = 50)]
+    moments: usize,
+    /// Probe vectors of the estimate
+    #[arg(long, default_value_t = 20)]
+    probes: usize,
+    /// Where the estimate was computed, once it was.
+    #[arg(skip)]
+    placed: OnceLock<(String, &'static str)>,
+}
+
+/// The conventions of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Convention {
+    InsideCodeLn,
+    InsideCode,
+    InsidePaper,
+    SendRegular,
+    SendDual,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    Auto,
+    Chebyshev,
+    Cholesky,
+    Eigen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Variant {
+    Shifted,
+    Paper,
+    Official,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Answer {
+    /// Answers, the rows.
+    k: usize,
+    /// Units, the columns.
+    d: usize,
+    /// Which covariance.
+    convention: &'static str,
+    /// `e` or `10`.
+    log_base: &'static str,
+    /// Regulariser.
+    alpha: f64,
+    /// Mean logarithm of the eigenvalues of the regularised covariance.
+    eigenscore: f64,
+    /// What computed `eigenscore`: chebyshev only where `auto` preferred an estimate.
+    eigenscore_method: &'static str,
+    /// Efficient EigenScore: its estimate from Chebyshev moments. For the variant `official` this is the published
+    /// code's own number, which is no estimate of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ees: Option<f64>,
+    /// For the variant `paper`: the paper's number, without the logarithm of the largest eigenvalue.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ees_raw: Option<f64>,
+    /// Standard error of `ees` over its probes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ees_standard_error: Option<f64>,
+    /// The method taken.
+    method: &'static str,
+    /// Why, where it was not named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method_reason: Option<String>,
+    /// Chebyshev moments that an estimate has.
+    moments: usize,
+    /// Probes that an estimate has.
+    probes: usize,
+    /// Largest eigenvalue of the regularised covariance.
+    lambda_max: f64,
+    /// Largest error of the Chebyshev series of that many moments on this spectrum, without the noise of the probes.
+    bound: Option<f64>,
+}
+
+impl Eigenscore {
+    fn convention(&self) -> EigenScoreConvention {
+        match self.convention {
+            Convention::InsideCodeLn => EigenScoreConvention::InsideCodeLn,
+            Convention::InsideCode => EigenScoreConvention::InsideCode,
+            Convention::InsidePaper => EigenScoreConvention::InsidePaper,
+            Convention::SendRegular => EigenScoreConvention::SendRegular,
+            Convention::SendDual => EigenScoreConvention::SendDual,
+        }
+    }
+
+    fn ees(&self, seed: u64) -> Ees {
+        let (variant, distribution) = match self.variant {
+            Variant::Shifted => (EesVariant::Shifted, ProbeDistribution::Rademacher),
+            Variant::Paper => (EesVariant::PaperUnitInterval, ProbeDistribution::Rademacher),
+            Variant::Official => (EesVariant::OfficialCode, ProbeDistribution::Gaussian),
+        };
+        Ees {
+            moments: self.moments,
+            probes: self.probes,
+            alpha: self.alpha,
+            variant,
+            distribution,
+            seed,
+            ..Ees::default()
+        }
+    }
+
+    /// The device that was asked for, where it is not the processor.
+    fn device(&self, context: &Context) -> Result<Option<Opened>> {
+        let device = |e: tensor_backend::Error| Failure::new("device", e);
+        let spec: DeviceSpec = context.device.parse().map_err(device)?;
+        if spec == DeviceSpec::Cpu {
+            return Ok(None);
+        }
+        if spec != DeviceSpec::Auto && matches!(self.method, Method::Cholesky | Method::Eigen) {
+            return Err(exact_only(&context.device));
+        }
+        let opened = spec.open().map_err(device)?;
+        if let Some(note) = &opened.note {
+            document::warn(note);
+        }
+        Ok((opened.capabilities.id != DeviceSpec::Cpu).then_some(opened))
+    }
+
+    fn refused(&self, error: llm_neurons::Error) -> Failure {
+        let kind = if matches!(error, llm_neurons::Error::Tensor { .. }) { "device" } else { "input" };
+        Failure::new(kind, error).at(&self.file)
+    }
+}
+
+fn exact_only(device: &str) -> Failure {
+    let message = format!(
+        "--device {device} places the tensors of --method chebyshev; exact scores are computed on the cpu"
+    );
+    Failure::new("unsupported", message)
+}
+
+impl Verb for Eigenscore {
+    const NAME: &'static str = "llm.eigenscore";
+    type Answer = Answer;
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        let opened = self.device(context)?;
+        let (e, warnings) =
+            read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+        let (k, d) = e.dim();
+        let (small, cells) = (k.min(d), k * d);
+        context.admit("the covariance", 8 * (3 * cells + 3 * small * small) as u64)?;
+        let (convention, ees) = (self.convention(), self.ees(context.seed));
+        let method = match self.method {
+            Method::Auto => llm_neurons::Method::Auto,
+            Method::Chebyshev => llm_neurons::Method::Chebyshev,
+            Method::Cholesky => llm_neurons::Method::Cholesky,
+            Method::Eigen => llm_neurons::Method::Eigen,
+        };
+        let view = e.view();
+        let estimate = opened.as_ref().map(|opened| {
+            let (view, ees, device) = (&view, &ees, &opened.device);
+            move || ees.score_uploaded(view, convention, device)
+        });
+        let estimate = estimate.as_ref().map(|f| f as &dyn Fn() -> llm_neurons::Result<EesResult>);
+        let found = assess(&view, convention, method, &ees, estimate).map_err(|e| self.refused(e))?;
+        if let Some(opened) = opened {
+            if found.details.is_some() {
+                // A verb runs once, so that the cell is empty.
+                let _ = self.placed.set((opened.capabilities.id.to_string(), "f32"));
+            } else if context.device != "auto" {
+                return Err(exact_only(&context.device));
+            }
+        }
+        warnings.iter().for_each(|w| document::warn(w));
+        let base = convention.log_base();
+        let details = found.details.as_ref();
+        Ok(Answer {
+            k,
+            d,
+            convention: convention.name(),
+            log_base: base.name(),
+            alpha: self.alpha,
+            eigenscore: found.eigenscore,
+            eigenscore_method: found.eigenscore_method.name(),
+            ees: found.ees,
+            ees_raw: details.filter(|_| self.variant == Variant::Paper).map(|r| base.of_ln(r.raw)),
+            ees_standard_error: details.and_then(|r| r.standard_error).map(|x| base.of_ln(x)),
+            method: found.method.name(),
+            method_reason: found.reason,
+            moments: self.moments,
+            probes: self.probes,
+            lambda_max: found.lambda_max,
+            bound: found.bound,
+        })
+    }
+
+    fn placement(&self, _context: &Context) -> (String, &'static str) {
+        self.placed.get().cloned().unwrap_or_else(|| ("cpu".to_owned(), "f64"))
+    }
+}

@@ -1,0 +1,83 @@
+//! Examples: every one of the crates', and the Python ones that drive the program.
+//!
+//! An example runs unless its name ends in `_speed` (measurements: `cargo xtask bench --peers` starts those) or its
+//! heading has a line `//! Not run in CI: ..` with the reason.
+
+use std::path::{Path, PathBuf};
+
+use crate::bench::venv;
+use crate::workspace::{self, Verdict};
+
+/// The examples of one package that run in CI.
+fn quick(targets: &[(String, String)]) -> Vec<String> {
+    let measures = |name: &str| name.ends_with("_speed");
+    let left_out =
+        |text: &str| text.lines().take_while(|l| l.starts_with("//!")).any(|l| l.contains("Not run in CI:"));
+    let chosen = targets.iter().filter(|(name, text)| !measures(name) && !left_out(text));
+    chosen.map(|(name, _)| name.clone()).collect()
+}
+
+/// Runs every quick example of the crates.
+pub(crate) fn rust() -> Verdict {
+    let mut ran = 0;
+    for package in workspace::packages()? {
+        let targets: Vec<(String, String)> = package
+            .of_kind("example")
+            .map(|t| Ok((t.name.clone(), workspace::read(&t.src_path)?)))
+            .collect::<Verdict<_>>()?;
+        for name in quick(&targets) {
+            workspace::run(&mut workspace::cargo(&[
+                "run",
+                "--quiet",
+                "--locked",
+                "-p",
+                &package.name,
+                "--example",
+                &name,
+            ]))?;
+            ran += 1;
+        }
+    }
+    println!("examples: {ran} ran");
+    Ok(())
+}
+
+/// Runs the Python examples against the program, with the NumPy of the peers' locked requirements.
+pub(crate) fn python() -> Verdict {
+    let root = workspace::root();
+    let scripts = workspace::files(&root.join("examples/python"), &["py"]);
+    if scripts.is_empty() {
+        return Err("examples/python holds no script".to_owned());
+    }
+    workspace::run(&mut workspace::cargo(&["build", "--quiet", "--locked", "-p", "neuropil"]))?;
+    let program = binary(&workspace::target());
+    let python = venv::with_numpy()?;
+    for script in &scripts {
+        let mut command = std::process::Command::new(&python);
+        workspace::run(command.current_dir(&root).arg(script).env("NEUROPIL_BIN", &program))?;
+    }
+    Ok(())
+}
+
+/// The program as the development profile builds it.
+pub(crate) fn binary(target: &Path) -> PathBuf {
+    target.join("debug").join(format!("neuropil{}", std::env::consts::EXE_SUFFIX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measurements_and_excused_examples_do_not_run() {
+        let all = [
+            ("tour", "//! A tour.\nfn main() {}\n"),
+            ("geometry_speed", "//! Times.\n"),
+            ("train", "//! Trains.\n//! Not run in CI: an hour.\n"),
+            ("talk", "//! Talks.\nfn main() { println!(\"Not run in CI:\") }\n"),
+        ];
+        let all: Vec<(String, String)> =
+            all.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+        assert_eq!(quick(&all), ["tour", "talk"]);
+    }
+}
