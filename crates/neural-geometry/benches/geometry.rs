@@ -24,7 +24,9 @@ fn distances(c: &mut Criterion) {
     group.sample_size(10);
     for (n, units) in [(100, 500), (1000, 2000)] {
         let patterns = draw(n, units, 0);
-        for (name, metric) in [("correlation", Metric::Correlation), ("sqeuclidean", Metric::SquaredEuclidean)] {
+        for (name, metric) in
+            [("correlation", Metric::Correlation), ("sqeuclidean", Metric::SquaredEuclidean)]
+        {
             group.bench_with_input(BenchmarkId::new(name, format!("{n}x{units}")), &patterns, |b, x| {
                 b.iter(|| Rdm::from_patterns(black_box(&x.view()), metric));
             });
@@ -57,11 +59,15 @@ fn transforms(c: &mut Criterion) {
     for n in [62, 200] {
         let matrix = rdm(n, 3);
         let ranked = Ranked::new(matrix.condensed()).expect("drawn distances differ");
-        group.bench_function(BenchmarkId::new("rank", n), |b| b.iter(|| Ranked::new(black_box(matrix.condensed()))));
+        group.bench_function(BenchmarkId::new("rank", n), |b| {
+            b.iter(|| Ranked::new(black_box(matrix.condensed())))
+        });
         group.bench_function(BenchmarkId::new("ramp", n), |b| b.iter(|| ranked.ramp(black_box(0.2), 0.8)));
         group.bench_function(BenchmarkId::new("geodesic", n), |b| {
             let two = Geodesic::TwoStep { lower: 0.0, upper: 0.3 };
-            b.iter(|| geodesic(black_box(matrix.condensed()), two, Neighbours::Reference, ZeroEdges::Keep, true));
+            b.iter(|| {
+                geodesic(black_box(matrix.condensed()), two, Neighbours::Reference, ZeroEdges::Keep, true)
+            });
         });
         group.bench_function(BenchmarkId::new("persistence", n), |b| {
             b.iter(|| persistence(black_box(matrix.condensed()), None));
@@ -75,7 +81,9 @@ fn inference(c: &mut Criterion) {
     let mut group = c.benchmark_group("inference");
     group.sample_size(10);
     let (x, y) = (draw(60, 1, 4), draw(60, 1, 5));
-    group.bench_function("agtic/n60_k10_p99", |b| b.iter(|| agtic(&x.view(), black_box(&y.view()), 10, 99, 0)));
+    group.bench_function("agtic/n60_k10_p99", |b| {
+        b.iter(|| agtic(&x.view(), black_box(&y.view()), 10, 99, 0))
+    });
     // 24 subjects x 8 regions of 62 stimuli, the size of the paper's fMRI data.
     let vectors = draw(192, 1891, 6);
     let subjects: Vec<i64> = (0..192).map(|i| i / 8).collect();

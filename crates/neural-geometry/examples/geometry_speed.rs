@@ -12,7 +12,8 @@ use rand::RngExt;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let repeats: usize = std::env::args().nth(1).map_or(Ok(7), |text| text.parse())?;
-    let patterns = Array2::from_shape_vec((1000, 2000), normals(&mut stream(0, "speed/patterns", 0), 2_000_000))?;
+    let patterns =
+        Array2::from_shape_vec((1000, 2000), normals(&mut stream(0, "speed/patterns", 0), 2_000_000))?;
     for (name, metric) in [
         ("rdm_correlation_1000x2000", Metric::Correlation),
         // rsatoolbox's "euclidean" is the squared distance.

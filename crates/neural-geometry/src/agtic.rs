@@ -223,9 +223,9 @@ impl Side {
     /// Norm of a pair's ramp after centring.
     fn norm(&self, pair: &Pair) -> f64 {
         let minus = pair.minus.map(|m| self.basis[m]);
-        let ramp = self.distances.mapv(|d| {
-            pair.weight * (self.basis[pair.plus].at(d) - minus.map_or(0.0, |m| m.at(d)))
-        });
+        let ramp = self
+            .distances
+            .mapv(|d| pair.weight * (self.basis[pair.plus].at(d) - minus.map_or(0.0, |m| m.at(d))));
         let centred = centred(&ramp);
         centred.iter().map(|v| v * v).sum::<f64>().sqrt()
     }

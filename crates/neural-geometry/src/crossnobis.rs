@@ -36,7 +36,11 @@ pub fn crossnobis(
     let (observations, units) = patterns.dim();
     for (what, found) in [("conditions", conditions.len()), ("folds", folds.len())] {
         if found != observations {
-            return Err(Error::Length { what, expected: format!("{observations}, one per observation"), found });
+            return Err(Error::Length {
+                what,
+                expected: format!("{observations}, one per observation"),
+                found,
+            });
         }
     }
     if let Some((index, value)) = patterns.iter().enumerate().find(|(_, x)| !x.is_finite()) {
@@ -44,7 +48,9 @@ pub fn crossnobis(
     }
     let names = distinct(conditions);
     let parts = distinct(folds);
-    for (what, needed, found) in [("folds", 2, parts.len()), ("conditions", 3, names.len()), ("units", 1, units)] {
+    for (what, needed, found) in
+        [("folds", 2, parts.len()), ("conditions", 3, names.len()), ("units", 1, units)]
+    {
         if found < needed {
             return Err(Error::TooFew { what, needed, found });
         }
@@ -89,7 +95,8 @@ fn fold_sums(
     names: &[i64],
     parts: &[i64],
 ) -> Result<FoldSums> {
-    let place = |of: &[i64]| -> BTreeMap<i64, usize> { of.iter().enumerate().map(|(i, v)| (*v, i)).collect() };
+    let place =
+        |of: &[i64]| -> BTreeMap<i64, usize> { of.iter().enumerate().map(|(i, v)| (*v, i)).collect() };
     let (condition_at, fold_at) = (place(names), place(parts));
     let mut sums = vec![Array2::zeros((names.len(), patterns.ncols())); parts.len()];
     let mut counts = vec![Array1::zeros(names.len()); parts.len()];

@@ -13,7 +13,9 @@ use crate::{Error, Result};
 /// The grid of the paper: `l` in `0, 0.05, .., 0.95`, for each `u` from 1 down to above `l`; 210 pairs `(l, u)`.
 #[must_use]
 pub fn threshold_grid() -> Vec<(f64, f64)> {
-    (0..20).flat_map(|l| (l + 1..=20).rev().map(move |u| (f64::from(l) / 20.0, f64::from(u) / 20.0))).collect()
+    (0..20)
+        .flat_map(|l| (l + 1..=20).rev().map(move |u| (f64::from(l) / 20.0, f64::from(u) / 20.0)))
+        .collect()
 }
 
 /// Random thresholds as the paper samples them: two uniform draws, sorted and rounded to two decimals, `u` raised by
@@ -154,7 +156,8 @@ impl<'a> Centroids<'a> {
                 (0..self.people)
                     .filter(|t| *t != s)
                     .map(|t| {
-                        let norms: Vec<Option<(f64, f64)>> = (0..self.names).map(|l| self.norm(s, t, l)).collect();
+                        let norms: Vec<Option<(f64, f64)>> =
+                            (0..self.names).map(|l| self.norm(s, t, l)).collect();
                         test(t).filter(|x| self.guess(*x, s, t, &norms) == Some(self.which[*x])).count()
                     })
                     .sum()

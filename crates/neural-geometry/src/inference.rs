@@ -228,7 +228,11 @@ pub fn identify_draw(
         let mut counts = vec![0_usize; of];
         for i in drawn {
             let expected = "inside the data";
-            *counts.get_mut(*i).ok_or(Error::Parameter { name: "drawn position", value: *i as f64, expected })? += 1;
+            *counts.get_mut(*i).ok_or(Error::Parameter {
+                name: "drawn position",
+                value: *i as f64,
+                expected,
+            })? += 1;
         }
         Ok(counts)
     };

@@ -35,7 +35,8 @@ pub fn classical_mds(rdm: &Rdm, dimensions: usize) -> Result<Mds> {
     let squared = rdm.square().mapv(|d| d * d);
     let means: Vec<f64> = squared.outer_iter().map(|r| r.sum() / n as f64).collect();
     let grand = means.iter().sum::<f64>() / n as f64;
-    let inner = Array2::from_shape_fn((n, n), |(i, j)| -0.5 * (squared[[i, j]] - means[i] - means[j] + grand));
+    let inner =
+        Array2::from_shape_fn((n, n), |(i, j)| -0.5 * (squared[[i, j]] - means[i] - means[j] + grand));
     let eigen = symmetric_eigen(&inner.view())?;
     let eigenvalues: Vec<f64> = eigen.values.iter().rev().copied().collect();
     let floor = 1e-12 * eigenvalues[0].abs().max(eigenvalues[n - 1].abs());
@@ -62,7 +63,11 @@ pub fn classical_mds(rdm: &Rdm, dimensions: usize) -> Result<Mds> {
 pub fn smacof(rdm: &Rdm, start: &ArrayView2<'_, f64>, iterations: usize, tolerance: f64) -> Result<Mds> {
     let n = rdm.stimuli();
     if start.nrows() != n {
-        return Err(Error::Length { what: "starting points", expected: format!("{n} rows"), found: start.nrows() });
+        return Err(Error::Length {
+            what: "starting points",
+            expected: format!("{n} rows"),
+            found: start.nrows(),
+        });
     }
     if let Some((index, value)) = start.iter().enumerate().find(|(_, v)| !v.is_finite()) {
         return Err(Error::Value { what: "starting points", index, value: *value, expected: "finite" });

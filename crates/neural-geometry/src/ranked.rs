@@ -55,7 +55,8 @@ impl Ranked {
             let expected = format!("{} cells", self.ranks.len());
             return Err(Error::Length { what: "ramp", expected, found: out.len() });
         }
-        let (low, high) = (quantile_of_sorted(&self.sorted, lower)?, quantile_of_sorted(&self.sorted, upper)?);
+        let (low, high) =
+            (quantile_of_sorted(&self.sorted, lower)?, quantile_of_sorted(&self.sorted, upper)?);
         let gap = high - low;
         if gap == 0.0 {
             out.iter_mut().zip(&self.ranks).for_each(|(y, x)| *y = f64::from(u8::from(*x > high)));

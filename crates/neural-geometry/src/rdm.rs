@@ -114,8 +114,10 @@ impl Rdm {
             let (i, j) = (a.min(b), a.max(b));
             self.condensed[self.n * i - i * (i + 1) / 2 + j - i - 1]
         };
-        let condensed =
-            (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).map(|(i, j)| at(stimuli[i], stimuli[j])).collect();
+        let condensed = (0..n)
+            .flat_map(|i| (i + 1..n).map(move |j| (i, j)))
+            .map(|(i, j)| at(stimuli[i], stimuli[j]))
+            .collect();
         Ok(Self { n, condensed })
     }
 
@@ -187,11 +189,13 @@ fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>
             });
         }
         Metric::Correlation | Metric::Cosine => {
-            let degenerate = pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).filter_map(|((i, from), row)| {
-                (!normalise(from, row, metric == Metric::Correlation)).then_some(i)
-            });
+            let degenerate =
+                pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).filter_map(|((i, from), row)| {
+                    (!normalise(from, row, metric == Metric::Correlation)).then_some(i)
+                });
             if let Some(row) = degenerate.min() {
-                let why = if metric == Metric::Correlation { "constant: no correlation" } else { "zero: no angle" };
+                let why =
+                    if metric == Metric::Correlation { "constant: no correlation" } else { "zero: no angle" };
                 return Err(Error::Degenerate { row, why });
             }
         }
@@ -202,8 +206,11 @@ fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>
 /// Means of the units, summed over blocks of rows so that threads change nothing.
 fn mean(patterns: &ArrayView2<'_, f64>) -> Array1<f64> {
     const BLOCK: usize = 64;
-    let sums: Vec<Array1<f64>> =
-        patterns.axis_chunks_iter(Axis(0), BLOCK).into_par_iter().map(|block| block.sum_axis(Axis(0))).collect();
+    let sums: Vec<Array1<f64>> = patterns
+        .axis_chunks_iter(Axis(0), BLOCK)
+        .into_par_iter()
+        .map(|block| block.sum_axis(Axis(0)))
+        .collect();
     let mut total = Array1::zeros(patterns.ncols());
     sums.iter().for_each(|s| total += s);
     total / patterns.nrows() as f64

@@ -97,14 +97,7 @@ fn index(n: usize, i: usize, j: usize) -> usize {
     n * i - i * (i + 1) / 2 + j - i - 1
 }
 
-fn permuted(
-    a: &Rdm,
-    b: &Rdm,
-    measure: Comparison,
-    draws: usize,
-    seed: u64,
-    similarity: f64,
-) -> Result<f64> {
+fn permuted(a: &Rdm, b: &Rdm, measure: Comparison, draws: usize, seed: u64, similarity: f64) -> Result<f64> {
     let n = a.stimuli();
     let score = Permuted::new(a, b, measure)?;
     let bar = similarity - 1e-12 * similarity.abs().max(1e-3);
@@ -211,7 +204,9 @@ pub fn align(first: &[String], second: &[String]) -> Result<Vec<usize>> {
     let order: Vec<usize> = first
         .iter()
         .map(|label| {
-            places.remove(label).ok_or_else(|| Error::Labels(format!("{label:?} is missing or doubled in one RDM")))
+            places
+                .remove(label)
+                .ok_or_else(|| Error::Labels(format!("{label:?} is missing or doubled in one RDM")))
         })
         .collect::<Result<_>>()?;
     Ok(order)

@@ -72,7 +72,8 @@ fn the_adaptive_test_does_not_depend_on_threads_scale_or_order() {
     let scaled = agtic(&(&x * 8.0).view(), &y.view(), 6, 50, 9).unwrap();
     assert!((scaled.statistic - got.statistic).abs() < 1e-12 && scaled.p == got.p);
     let order = permutation(&mut stream(1, "order", 0), 30);
-    let turned = agtic(&x.select(Axis(0), &order).view(), &y.select(Axis(0), &order).view(), 6, 0, 9).unwrap();
+    let turned =
+        agtic(&x.select(Axis(0), &order).view(), &y.select(Axis(0), &order).view(), 6, 0, 9).unwrap();
     assert!((turned.statistic - got.statistic).abs() < 1e-12);
     assert_eq!(turned.thresholds_x, got.thresholds_x);
     // Two values only: many quantiles coincide and ramps become steps.
@@ -151,7 +152,8 @@ fn thresholds_are_chosen_without_the_tested_subject() {
         assert_eq!(best, *chosen, "subject {subject}: {scores:?}");
         let all = ramps(grid[best]);
         let own: Vec<i64> = subjects.iter().map(|s| i64::from(s == subject)).collect();
-        let one = Array2::from_shape_fn((names as usize, pairs), |(i, j)| all[[*subject as usize * 3 + i, j]]);
+        let one =
+            Array2::from_shape_fn((names as usize, pairs), |(i, j)| all[[*subject as usize * 3 + i, j]]);
         for i in 0..names as usize {
             let distance = |label: i64| {
                 let rows: Vec<usize> = (0..15).filter(|r| own[*r] == 0 && labels[*r] == label).collect();
@@ -232,10 +234,16 @@ fn bad_input_is_refused() {
     let six = Rdm::from_condensed(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
     let flat = Rdm::from_condensed(vec![1.0; 3]).unwrap();
     assert!(compare(&three, &six, Comparison::Cosine).is_err());
-    for measure in [Comparison::Spearman, Comparison::Pearson, Comparison::Kendall, Comparison::WhitenedPearson] {
+    for measure in
+        [Comparison::Spearman, Comparison::Pearson, Comparison::Kendall, Comparison::WhitenedPearson]
+    {
         assert!(compare(&three, &flat, measure).is_err(), "{measure:?}");
     }
-    assert!(three.subset(&[0, 1]).is_err() && three.subset(&[0, 1, 3]).is_err() && three.subset(&[0, 1, 1]).is_err());
+    assert!(
+        three.subset(&[0, 1]).is_err()
+            && three.subset(&[0, 1, 3]).is_err()
+            && three.subset(&[0, 1, 1]).is_err()
+    );
     assert!(persistence(&[1.0, f64::NAN, 1.0], None).is_err() && persistence(&[1.0; 4], None).is_err());
     assert!(persistence(&[1.0, -1.0, 1.0], None).is_err() && persistence(&[1.0; 3], Some(-1.0)).is_err());
     assert!(single_linkage_heights(&[1.0, 2.0]).is_err());

@@ -156,12 +156,7 @@ impl KendallCounts {
         let pairs = choose_two(x.len());
         let discordant = inversions(&mut along);
         let untied = pairs + ties_both - ties_x - ties_y;
-        Ok(Self {
-            pairs,
-            concordant_minus_discordant: untied as i64 - 2 * discordant as i64,
-            ties_x,
-            ties_y,
-        })
+        Ok(Self { pairs, concordant_minus_discordant: untied as i64 - 2 * discordant as i64, ties_x, ties_y })
     }
 }
 

@@ -69,11 +69,21 @@ impl Csr {
     /// # Errors
     /// [`Error::Shape`] unless `starts` ascends from 0 to the number of values and columns ascend within each row;
     /// [`Error::Index`], [`Error::NotFinite`], [`Error::Parameter`] as [`Csr::from_triplets`].
-    pub fn from_parts(columns: usize, starts: Vec<usize>, indices: Vec<u32>, values: Vec<f64>) -> Result<Self> {
+    pub fn from_parts(
+        columns: usize,
+        starts: Vec<usize>,
+        indices: Vec<u32>,
+        values: Vec<f64>,
+    ) -> Result<Self> {
         width(columns)?;
-        let wrong = |what, expected: &str, found: String| Error::Shape { what, expected: expected.to_owned(), found };
+        let wrong =
+            |what, expected: &str, found: String| Error::Shape { what, expected: expected.to_owned(), found };
         if indices.len() != values.len() {
-            return Err(wrong("CSR values", "one per index", format!("{} and {}", values.len(), indices.len())));
+            return Err(wrong(
+                "CSR values",
+                "one per index",
+                format!("{} and {}", values.len(), indices.len()),
+            ));
         }
         if starts.first() != Some(&0)
             || starts.last() != Some(&values.len())
@@ -88,7 +98,9 @@ impl Csr {
         if let Some(index) = values.iter().position(|v| !v.is_finite()) {
             return Err(Error::NotFinite { what: "sparse matrix", index });
         }
-        if let Some(row) = starts.windows(2).position(|w| indices[w[0]..w[1]].windows(2).any(|p| p[0] >= p[1])) {
+        if let Some(row) =
+            starts.windows(2).position(|w| indices[w[0]..w[1]].windows(2).any(|p| p[0] >= p[1]))
+        {
             return Err(wrong("CSR indices", "columns that ascend in each row", format!("row {row}")));
         }
         Ok(Self { columns, starts, indices, values })
@@ -210,7 +222,11 @@ impl Csr {
         if found == self.columns {
             return Ok(());
         }
-        Err(Error::Shape { what, expected: format!("{} rows on the right", self.columns), found: found.to_string() })
+        Err(Error::Shape {
+            what,
+            expected: format!("{} rows on the right", self.columns),
+            found: found.to_string(),
+        })
     }
 }
 
@@ -229,7 +245,10 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        assert!(matches!(Csr::from_triplets(2, 2, &[(2, 0, 1.0)]), Err(Error::Index { index: 2, bound: 2, .. })));
+        assert!(matches!(
+            Csr::from_triplets(2, 2, &[(2, 0, 1.0)]),
+            Err(Error::Index { index: 2, bound: 2, .. })
+        ));
         assert!(Csr::from_triplets(2, 2, &[(0, 2, 1.0)]).is_err());
         assert!(Csr::from_triplets(2, 2, &[(0, 0, f64::NAN)]).is_err());
         assert!(Csr::from_parts(2, vec![0, 1], vec![0], vec![1.0]).is_ok());
@@ -240,7 +259,9 @@ mod tests {
         assert!(Csr::from_parts(2, vec![0, 2], vec![1, 0], vec![1.0, 2.0]).is_err());
         assert!(Csr::from_parts(2, vec![0, 1], vec![0], vec![f64::INFINITY]).is_err());
         let a = Csr::from_triplets(2, 3, &[]).unwrap();
-        assert!(a.matvec(&Array1::zeros(2).view()).is_err() && a.matmul(&Array2::zeros((2, 2)).view()).is_err());
+        assert!(
+            a.matvec(&Array1::zeros(2).view()).is_err() && a.matmul(&Array2::zeros((2, 2)).view()).is_err()
+        );
         assert_eq!((a.dim(), a.stored(), a.get(9, 9)), ((2, 3), 0, 0.0));
     }
 

@@ -201,7 +201,9 @@ mod tests {
 
     fn blobs() -> Array2<f64> {
         let noise = normals(&mut stream(2, "k-means/test", 0), 180);
-        Array2::from_shape_fn((90, 2), |(i, j)| [0.0, 6.0, -6.0][i % 3] * [1.0, 0.5][j] + 0.5 * noise[2 * i + j])
+        Array2::from_shape_fn((90, 2), |(i, j)| {
+            [0.0, 6.0, -6.0][i % 3] * [1.0, 0.5][j] + 0.5 * noise[2 * i + j]
+        })
     }
 
     #[test]

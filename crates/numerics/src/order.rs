@@ -22,7 +22,11 @@ pub(crate) fn ordered(what: &'static str, values: &[f64]) -> Result<Vec<(u64, u3
         return Err(Error::TooFew { what, needed: 1, found: 0 });
     }
     if u32::try_from(values.len()).is_err() {
-        return Err(Error::Parameter { name: what, value: values.len() as f64, expected: "below 2^32 values" });
+        return Err(Error::Parameter {
+            name: what,
+            value: values.len() as f64,
+            expected: "below 2^32 values",
+        });
     }
     if let Some(index) = values.iter().position(|x| x.is_nan()) {
         return Err(Error::NotFinite { what, index });

@@ -48,8 +48,9 @@ pub fn normalized_mutual_information<T: Ord>(a: &[T], b: &[T], mean: EntropyMean
     if table.rows.len() == 1 && table.columns.len() == 1 {
         return Ok(1.0);
     }
-    let entropy =
-        |counts: &BTreeMap<&T, u64>| -> f64 { counts.values().map(|c| -(*c as f64 / n) * (*c as f64 / n).ln()).sum() };
+    let entropy = |counts: &BTreeMap<&T, u64>| -> f64 {
+        counts.values().map(|c| -(*c as f64 / n) * (*c as f64 / n).ln()).sum()
+    };
     let (ha, hb) = (entropy(&table.rows), entropy(&table.columns));
     let information: f64 = table
         .cells

@@ -83,9 +83,8 @@ mod tests {
         let small = (0..300)
             .filter(|trial| {
                 let x = normals(&mut stream(5, "permutation/test", *trial), 20);
-                let slope = |order: &[usize]| {
-                    order.iter().enumerate().map(|(i, j)| i as f64 * x[*j]).sum::<f64>()
-                };
+                let slope =
+                    |order: &[usize]| order.iter().enumerate().map(|(i, j)| i as f64 * x[*j]).sum::<f64>();
                 permutation_test(20, 99, *trial, "test", Alternative::Greater, slope).unwrap().p <= 0.1
             })
             .count();

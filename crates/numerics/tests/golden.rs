@@ -83,7 +83,12 @@ fn special_functions() {
 fn areas_under_curves_and_intervals() {
     for case in golden()["auc"].as_array().unwrap() {
         let labels: Vec<bool> = serde_json::from_value(case["labels"].clone()).unwrap();
-        near(numerics::auc::auc(&numbers(&case["scores"]), &labels).unwrap(), &case["auc"], ARITHMETIC, "auc");
+        near(
+            numerics::auc::auc(&numbers(&case["scores"]), &labels).unwrap(),
+            &case["auc"],
+            ARITHMETIC,
+            "auc",
+        );
     }
     let case = &golden()["interval"];
     for (kind, key) in [(IntervalKind::Percentile, "percentile"), (IntervalKind::Basic, "basic")] {

@@ -88,7 +88,10 @@ impl Verb for Persistence {
         let rows = |bars: &[Bar]| bars.iter().map(|b| [b.birth, b.death]).collect::<Vec<_>>();
         if let Some(out) = &self.out {
             let table = |bars: &[Bar]| {
-                Array2::from_shape_fn((bars.len(), 2), |(i, j)| if j == 0 { bars[i].birth } else { bars[i].death })
+                Array2::from_shape_fn(
+                    (bars.len(), 2),
+                    |(i, j)| if j == 0 { bars[i].birth } else { bars[i].death },
+                )
             };
             let counts = |c: &[usize]| c.iter().map(|n| *n as i64).collect::<Vec<_>>();
             Npz::new()

@@ -99,7 +99,8 @@ impl Verb for Rsa {
         };
         let plan =
             RsaPlan { bootstraps: self.bootstrap, permutations: self.permutations, seed: context.seed };
-        let found = neural_geometry::rsa(&a, &b, measure, &plan).map_err(|e| Failure::input(e).at(&self.b))?;
+        let found =
+            neural_geometry::rsa(&a, &b, measure, &plan).map_err(|e| Failure::input(e).at(&self.b))?;
         let name = self.compare.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
         Ok(Answer {
             n: a.stimuli(),
@@ -113,18 +114,16 @@ impl Verb for Rsa {
 }
 
 impl Rsa {
-    fn read(
-        &self,
-        path: &Path,
-        context: &Context,
-    ) -> Result<(neural_geometry::Rdm, Option<Vec<String>>)> {
+    fn read(&self, path: &Path, context: &Context) -> Result<(neural_geometry::Rdm, Option<Vec<String>>)> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(path);
         if !self.patterns {
             let file = RdmFile::read(path).map_err(file_failure)?;
             return Ok((file.rdm().map_err(bad)?, file.labels));
         }
         let Some(metric) = self.metric.unwrap_or(Choice::Correlation).metric() else {
-            return Err(Failure::usage("crossnobis RDMs are made with geometry rdm; then leave --patterns out"));
+            return Err(Failure::usage(
+                "crossnobis RDMs are made with geometry rdm; then leave --patterns out",
+            ));
         };
         let (patterns, warnings) =
             read_matrix(path, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;

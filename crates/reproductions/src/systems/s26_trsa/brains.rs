@@ -24,12 +24,15 @@ const MODELS: [(&str, &str, f64); 5] = [
 
 /// Compares the RDMs, if the data are there.
 pub(super) fn compare_brains(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let Some(path) = plan.data.as_ref().map(|d| d.join("rdm-92images/rdms.safetensors")).filter(|p| p.is_file())
+    let Some(path) =
+        plan.data.as_ref().map(|d| d.join("rdm-92images/rdms.safetensors")).filter(|p| p.is_file())
     else {
         outcome.data.push("rdm-92images not found (NEUROPIL_DATA): its comparisons are left out".to_owned());
         return Ok(());
     };
-    outcome.data.push("RDMs of 92 images in human and monkey IT and in models (real, rdm-92images)".to_owned());
+    outcome
+        .data
+        .push("RDMs of 92 images in human and monkey IT and in models (real, rdm-92images)".to_owned());
     let file = ArrayFile::open(&path).map_err(fail)?;
     let sessions = sessions(&file, &path)?;
     let mean = Rdm::from_condensed(
@@ -83,7 +86,8 @@ fn reliability(sessions: &[Vec<Rdm>], outcome: &mut Outcome) -> Result<()> {
             .note("baseline: sessions of different subjects"),
     );
     outcome.measurements.push(
-        Measurement::within("92 images: Pearson of sessions of two subjects", other, 0.179, 0.189).baseline(same),
+        Measurement::within("92 images: Pearson of sessions of two subjects", other, 0.179, 0.189)
+            .baseline(same),
     );
     Ok(())
 }

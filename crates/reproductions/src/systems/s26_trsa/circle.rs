@@ -20,13 +20,15 @@ pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         seeds
             .par_iter()
             .map(|seed| {
-                let rdm = Rdm::from_patterns(&pattern(ring, *seed).view(), Metric::Euclidean).map_err(fail)?;
+                let rdm =
+                    Rdm::from_patterns(&pattern(ring, *seed).view(), Metric::Euclidean).map_err(fail)?;
                 Ok(persistence(rdm.condensed(), None).map_err(fail)?.h1)
             })
             .collect()
     };
     let (rings, clouds) = (bars(true)?, bars(false)?);
-    let share = |all: &[Vec<Bar>]| all.iter().filter(|b| dominance(b) >= 3.0).count() as f64 / all.len() as f64;
+    let share =
+        |all: &[Vec<Bar>]| all.iter().filter(|b| dominance(b) >= 3.0).count() as f64 / all.len() as f64;
     outcome.measurements.push(
         Measurement::at_least("persistence: noisy circles with one dominant loop", share(&rings), 0.95)
             .control(share(&clouds))
