@@ -157,8 +157,8 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 
 /// The estimate's error, beside that of a guess from the trace alone.
 fn accuracy(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let (k, d) = plan.pick((200, 512), (400, 1024), (400, 1024));
-    let seeds = plan.seeds(plan.pick(3, 20, 20));
+    let (k, d) = (400, 1024);
+    let seeds = plan.seeds(20);
     let mut errors = Vec::new();
     let mut guesses = Vec::new();
     for seed in &seeds {

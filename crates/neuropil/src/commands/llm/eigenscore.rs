@@ -30,7 +30,7 @@ pub(crate) struct Eigenscore {
     #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
     convention: Convention,
     /// Regulariser on the covariance's diagonal
-    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1e-3, allow_hyphen_values = true)]
     alpha: f64,
     /// How to compute; chebyshev gives the exact score and its estimate
     #[arg(long, value_enum, default_value_t = Method::Auto)]
