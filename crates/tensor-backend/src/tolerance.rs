@@ -45,7 +45,8 @@ impl Tolerance {
         if got.is_nan() || want.is_nan() {
             return got.is_nan() && want.is_nan();
         }
-        got == want || (got - want).abs() <= self.absolute + self.relative * want.abs()
+        // An infinite bound would admit anything.
+        got == want || (want.is_finite() && (got - want).abs() <= self.absolute + self.relative * want.abs())
     }
 }
 

@@ -41,7 +41,6 @@ use burn::optim::{GradientsParams, Optimizer};
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::bridge::scalar;
 use crate::error::{Error, Result};
 use crate::gradients::backward;
 
@@ -304,6 +303,10 @@ impl<M: Module, O: Optimizer> Trainer<M, O> {
                 let of = format!("{}, as in the checkpoint", self.position.samples);
                 return Err(Error::value("samples", samples, of));
             }
+            if self.position.batch >= batches {
+                let below = format!("below the {batches} of an epoch");
+                return Err(Error::value("the checkpoint's batch", self.position.batch, below));
+            }
             observer.restore(&state).map_err(|reason| self.fail(reason))?;
         }
         self.position.samples = samples as u64;
@@ -320,11 +323,10 @@ impl<M: Module, O: Optimizer> Trainer<M, O> {
         let (step, epoch) = (self.position.step, self.position.epoch);
         let batch = Batch { indices, step, epoch, seed: self.plan.seed };
         let objective = loss(&self.model, &batch).map_err(|e| self.fail(e))?;
-        let value = scalar(objective.clone())?;
+        let (value, gradients) = backward(objective)?;
         if !value.is_finite() {
             return Err(Error::NonFinite { what: "loss".to_owned(), value, step, epoch });
         }
-        let (_, gradients) = backward(objective)?;
         let gradients = GradientsParams::from_grads(gradients, &self.model);
         let rate = self.plan.rate.at(step);
         let scale = match self.plan.clip_norm {

@@ -13,6 +13,9 @@ pub(super) type Named = BTreeMap<String, TensorData>;
 
 /// Every parameter of a module, by its path.
 pub(super) fn collect<M: Module>(module: &M) -> Result<Named> {
+    // A batch norm holds its latest statistics back until someone asks, and a visitor does not ask: Burn's own records
+    // lose them. Making the validation form takes them in, for the copies that share them too.
+    drop(module.valid());
     let mut collector = Collector { path: Vec::new(), found: BTreeMap::new(), failed: None };
     module.visit(&mut collector);
     match collector.failed {
