@@ -104,8 +104,7 @@ impl Verb for Homogenize {
             neurons_first: self.axes == "units,time",
             accept_uncertain: self.accept_uncertain,
         };
-        let mut raw =
-            RawRecording::open(&self.raw, &self.source, &self.worm, &keys).map_err(bio_failure)?;
+        let mut raw = RawRecording::open(&self.raw, &self.source, &self.worm, &keys).map_err(bio_failure)?;
         let (original_samples, columns) = raw.traces.dim();
         if self.axes == "time,units" && columns > 4 * original_samples {
             document::warn(&format!(
