@@ -61,7 +61,7 @@ fn cross_validated_distances_take_conditions_and_folds() {
     std::fs::write(at.join("c.txt"), "face\nhouse\ntool\n".repeat(3)).unwrap();
     write(at, "p.npz", &ndarray::arr2(&[[2.0, 0.0], [0.0, 1.0]]));
     let base = ["rdm", "x.npz", "--metric", "crossnobis", "--conditions", "c.txt", "--folds"];
-    let with = |more: &[&str]| {
+    let with = |more: &[&'static str]| {
         base.iter()
             .chain(&["0,0,0,1,1,1,2,2,2", "--out", "r.npz", "--json"])
             .chain(more)

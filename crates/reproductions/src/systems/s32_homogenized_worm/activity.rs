@@ -11,13 +11,13 @@ use bio_data::activity::{
 };
 use bio_data::neurons::LABELS;
 use ndarray::Array2;
-use numerics::rng::{normals, permutation, stream};
+use numerics::rng::{permutation, stream};
 use rand::RngExt;
 use rayon::prelude::*;
 
 use super::fail;
 use crate::figure::{Series, bars, scatter};
-use crate::{Measurement, Outcome, Plan, Result};
+use crate::{Error, Measurement, Outcome, Plan, Result};
 
 /// Measures the activity part and adds what it found.
 pub(super) fn activity(plan: &Plan, outcome: &mut Outcome) -> Result<()> {

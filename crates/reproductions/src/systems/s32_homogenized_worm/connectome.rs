@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use bio_data::connectome::{
-    Connectome, Edge, Layer, Merge, RawConnectome, ReadOptions, Rows, Source, Synapses, consensus,
-    relabelled, weight_correlation,
+    Connectome, Edge, Layer, Merge, RawConnectome, ReadOptions, Rows, Source, Synapses, cell_correlation,
+    consensus, relabelled, weight_correlation,
 };
 use bio_data::graph::{Network, null, rewire};
 use bio_data::neurons::LABELS;
