@@ -62,15 +62,6 @@ pub(crate) fn main() -> ExitCode {
         ));
     }
     let context = &cli.context;
-    #[cfg(feature = "llm")]
-    let places_tensors = matches!(cli.command, Some(Command::Llm(_)));
-    #[cfg(not(feature = "llm"))]
-    let places_tensors = false;
-    if !places_tensors && !matches!(context.device.as_str(), "cpu" | "auto") {
-        let message = format!("--device {}: this verb computes on the cpu", context.device);
-        let failure = Failure::new("device", message);
-        return ExitCode::from(document::print_failure("neuropil/1", &failure, context.json));
-    }
     let status = match &cli.command {
         None => commands::reproduce::Reproduce::quick().run(context),
         Some(Command::Reproduce(verb)) => verb.run(context),
@@ -96,6 +87,8 @@ fn features() -> Vec<&'static str> {
         ("wgpu", cfg!(feature = "wgpu")),
         ("cuda", cfg!(feature = "cuda")),
         ("remote", cfg!(feature = "remote")),
+        ("fusion", cfg!(feature = "fusion")),
+        ("autotune", cfg!(feature = "autotune")),
     ]
     .into_iter()
     .filter_map(|(name, on)| on.then_some(name))

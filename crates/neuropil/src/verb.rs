@@ -16,6 +16,9 @@ pub(crate) trait Verb {
     const NAME: &'static str;
     /// The figures it answers with.
     type Answer: Serialize + JsonSchema;
+    /// Whether it computes on the device of [`Context::open_device`]; other verbs refuse `--device` but for `cpu` and
+    /// `auto`.
+    const TENSORS: bool = false;
 
     /// Does the work.
     ///
@@ -24,8 +27,8 @@ pub(crate) trait Verb {
     fn run(&self, context: &Context) -> Result<Self::Answer>;
 
     /// The device and number type the answer was computed with.
-    fn placement(&self, _context: &Context) -> (String, &'static str) {
-        ("cpu".to_owned(), "f64")
+    fn placement(&self, context: &Context) -> (String, &'static str) {
+        (context.used_device(), if Self::TENSORS { "f32" } else { "f64" })
     }
 }
 
@@ -33,7 +36,11 @@ pub(crate) trait Verb {
 pub(crate) fn execute<V: Verb>(verb: &V, context: &Context) -> u8 {
     let clock = std::time::Instant::now();
     let schema = format!("neuropil.{}/1", V::NAME);
-    match verb.run(context).and_then(|answer| document(verb, context, &schema, &answer, clock)) {
+    let allowed = if V::TENSORS { Ok(()) } else { context.host_only(V::NAME) };
+    match allowed
+        .and_then(|()| verb.run(context))
+        .and_then(|answer| document(verb, context, &schema, &answer, clock))
+    {
         Ok(body) => document::print_answer(&body, context.json),
         Err(failure) => document::print_failure(&schema, &failure, context.json),
     }

@@ -89,10 +89,45 @@ fn failures_are_one_document_and_one_line() {
     assert!(document["error"]["message"].as_str().unwrap().contains("bad.npz"));
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
     assert!(!folder.path().join("r.npz").exists());
-    assert_eq!(neuropil(folder.path(), &["devices", "--device", "cuda"]).status.code(), Some(1));
     assert_eq!(answer(folder.path(), &["devices", "--json"])["devices"][0]["id"], "cpu");
     assert_eq!(neuropil(folder.path(), &["geometry", "rmd"]).status.code(), Some(2));
     assert_eq!(neuropil(folder.path(), &["reproduce", "99-nothing"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_device_is_used_refused_or_unknown_but_never_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let listed = answer(at, &["devices", "--json", "--device", "auto"]);
+    for device in listed["devices"].as_array().unwrap() {
+        for key in ["id", "kind", "name", "f64", "f16", "software"] {
+            assert!(!device[key].is_null(), "{key} is missing in {device}");
+        }
+    }
+    let cpu = &listed["devices"][0];
+    assert_eq!((&cpu["kind"], &cpu["f64"], &cpu["software"]), (&"cpu".into(), &true.into(), &false.into()));
+    assert_eq!(listed["run"]["device"], "cpu");
+    Npz::new().f64("x", Array2::eye(3).view().into_dyn()).write(&at.join("x.npz")).unwrap();
+    let rdm = ["geometry", "rdm", "x.npz", "--metric", "cosine", "--out", "r.npz", "--json"];
+    let (listing, claim) = (["devices", "--json"], ["reproduce", "26", "--json"]);
+    for (verb, device) in [(&rdm[..], "wgpu"), (&listing[..], "cuda"), (&claim[..], "cuda:1")] {
+        let output = neuropil(at, &[verb, &["--device", device]].concat());
+        assert_eq!(output.status.code(), Some(1), "{verb:?}");
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["error"]["kind"], "device", "{document}");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains(device) && message.contains("on the processor"), "{message}");
+    }
+    assert!(!at.join("r.npz").exists());
+    for unknown in ["gpu", "wgpu:x", "cpu:1", "remote:http://a"] {
+        let output = neuropil(at, &["devices", "--device", unknown]);
+        assert_eq!(output.status.code(), Some(2), "{unknown}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("names no device"), "{unknown}");
+    }
+    assert_eq!(
+        answer(at, &["reproduce", "26", "--quick", "--device", "auto", "--json"])["run"]["device"],
+        "cpu"
+    );
 }
 
 #[test]

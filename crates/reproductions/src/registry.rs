@@ -20,6 +20,11 @@ pub trait Reproduction: Sync {
     /// What it is about.
     fn card(&self) -> Card;
 
+    /// Whether it computes on [`Plan::device`]; the others run on the processor.
+    fn tensors(&self) -> bool {
+        false
+    }
+
     /// Runs the experiment at the size the plan asks for.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
+use crate::document;
 use crate::failure::Result;
 use crate::verb::Verb;
 
@@ -23,7 +24,7 @@ pub(crate) struct Answer {
 struct Device {
     /// What `--device` accepts.
     id: String,
-    /// `cpu`, `discrete-gpu`, `integrated-gpu`, `virtual-gpu` or `software`.
+    /// `cpu`, `discrete-gpu`, `integrated-gpu`, `virtual-gpu`, `other-gpu` or `software`.
     kind: String,
     /// The adapter's own name.
     name: String,
@@ -40,23 +41,18 @@ impl Verb for Devices {
     type Answer = Answer;
 
     fn run(&self, _context: &Context) -> Result<Answer> {
-        let cpu = Device {
-            id: "cpu".to_owned(),
-            kind: "cpu".to_owned(),
-            name: processor(),
-            f64: true,
-            f16: false,
-            software: false,
-        };
-        Ok(Answer { devices: vec![cpu] })
+        let listing = tensor_backend::devices::devices();
+        for fault in &listing.faults {
+            document::warn(&fault.to_string());
+        }
+        let devices = listing.devices.into_iter().map(|found| Device {
+            id: found.id.to_string(),
+            kind: found.kind.name().to_owned(),
+            name: found.name,
+            f64: found.f64,
+            f16: found.f16,
+            software: found.software,
+        });
+        Ok(Answer { devices: devices.collect() })
     }
-}
-
-/// The processor's own name, where the system tells it.
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    text.lines().find_map(|l| l.strip_prefix("model name")).map_or_else(
-        || std::env::consts::ARCH.to_owned(),
-        |l| l.trim_start_matches([' ', '\t', ':']).to_owned(),
-    )
 }

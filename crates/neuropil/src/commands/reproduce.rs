@@ -125,7 +125,7 @@ impl Reproduce {
             tier: self.tier(),
             seed: context.seed,
             data: reproductions::data::root(),
-            device: context.device.clone(),
+            device: device(systems, context)?,
         };
         let bar = progress::bar(systems.len() as u64, "reproducing");
         let (mut sections, mut all_hold, mut ran) = (Vec::new(), true, true);
@@ -147,6 +147,19 @@ impl Reproduce {
     }
 }
 
+/// The device for the systems that compute on tensors, opened; the others stay on the processor and are named.
+fn device(systems: &[&'static dyn Reproduction], context: &Context) -> Result<String> {
+    let hosted: Vec<&str> = systems.iter().filter(|s| !s.tensors()).map(|s| s.card().id).collect();
+    if hosted.len() == systems.len() {
+        context.host_only(&format!("reproducing {}", hosted.join(", ")))?;
+        return Ok("cpu".to_owned());
+    }
+    if !hosted.is_empty() && context.host_only("").is_err() {
+        document::warn(&format!("not on {}, but on the processor: {}", context.device, hosted.join(", ")));
+    }
+    Ok(context.open_device()?.capabilities.id.to_string())
+}
+
 /// Runs one system and prints its line.
 fn one(
     system: &dyn Reproduction,
@@ -156,7 +169,9 @@ fn one(
 ) -> Result<Section> {
     let (card, clock) = (system.card(), Instant::now());
     let outcome = system.run(plan);
-    let run = RunCard::new(context, context.device.clone(), "f64", clock.elapsed());
+    let (device, dtype) =
+        if system.tensors() { (plan.device.clone(), "f32") } else { ("cpu".to_owned(), "f64") };
+    let run = RunCard::new(context, device, dtype, clock.elapsed());
     let facts = [
         ("version", run.version.to_owned()),
         ("commit", run.commit.to_owned()),

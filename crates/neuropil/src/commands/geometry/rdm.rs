@@ -170,7 +170,7 @@ impl Rdm {
             Some(path) => Some(read_matrix(path, None, Some("time,units")).map_err(file_failure)?.0),
             None => None,
         };
-        let precision = precision.as_ref().map(Array2::view);
+        let precision = precision.as_ref().map(|p| p.view());
         let found = neural_geometry::crossnobis(&patterns.view(), &conditions, &folds, precision.as_ref())
             .map_err(|e| Failure::input(e).at(&self.patterns))?;
         Ok((found.rdm, named))

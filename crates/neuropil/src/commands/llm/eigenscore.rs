@@ -145,19 +145,14 @@ impl Eigenscore {
     }
 
     /// The device that was asked for, where it is not the processor.
-    fn device(&self, context: &Context) -> Result<Option<Opened>> {
-        let device = |e: tensor_backend::Error| Failure::new("device", e);
-        let spec: DeviceSpec = context.device.parse().map_err(device)?;
-        if spec == DeviceSpec::Cpu {
+    fn device<'a>(&self, context: &'a Context) -> Result<Option<&'a Opened>> {
+        if context.device == DeviceSpec::Cpu {
             return Ok(None);
         }
-        if spec != DeviceSpec::Auto && matches!(self.method, Method::Cholesky | Method::Eigen) {
+        if context.device != DeviceSpec::Auto && matches!(self.method, Method::Cholesky | Method::Eigen) {
             return Err(exact_only(&context.device));
         }
-        let opened = spec.open().map_err(device)?;
-        if let Some(note) = &opened.note {
-            document::warn(note);
-        }
+        let opened = context.open_device()?;
         Ok((opened.capabilities.id != DeviceSpec::Cpu).then_some(opened))
     }
 
@@ -167,7 +162,7 @@ impl Eigenscore {
     }
 }
 
-fn exact_only(device: &str) -> Failure {
+fn exact_only(device: &DeviceSpec) -> Failure {
     let message = format!(
         "--device {device} places the tensors of --method chebyshev; exact scores are computed on the cpu"
     );
@@ -177,6 +172,7 @@ fn exact_only(device: &str) -> Failure {
 impl Verb for Eigenscore {
     const NAME: &'static str = "llm.eigenscore";
     type Answer = Answer;
+    const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let opened = self.device(context)?;
@@ -193,7 +189,7 @@ impl Verb for Eigenscore {
             Method::Eigen => llm_neurons::Method::Eigen,
         };
         let view = e.view();
-        let estimate = opened.as_ref().map(|opened| {
+        let estimate = opened.map(|opened| {
             let (view, ees, device) = (&view, &ees, &opened.device);
             move || ees.score_uploaded(view, convention, device)
         });
@@ -203,7 +199,7 @@ impl Verb for Eigenscore {
             if found.details.is_some() {
                 // A verb runs once, so that the cell is empty.
                 let _ = self.placed.set((opened.capabilities.id.to_string(), "f32"));
-            } else if context.device != "auto" {
+            } else if context.device != DeviceSpec::Auto {
                 return Err(exact_only(&context.device));
             }
         }
