@@ -148,7 +148,7 @@ impl Machine<'_> {
                 b']' => self.push(Value::List(Vec::new())),
                 b')' => self.push(Value::Tuple(Vec::new())),
                 b't' => {
-                    let items = self.to_mark()?;
+                    let items = self.above_mark()?;
                     self.push(Value::Tuple(items));
                 }
                 0x85..=0x87 => {
@@ -162,7 +162,7 @@ impl Machine<'_> {
                     self.push(Value::Tuple(items));
                 }
                 b'a' | b'e' => {
-                    let items = if code == b'e' { self.to_mark()? } else { vec![self.pop()?] };
+                    let items = if code == b'e' { self.above_mark()? } else { vec![self.pop()?] };
                     match self.top()? {
                         Value::List(list) => list.extend(items),
                         _ => return Err(self.refuse(start, "an append to what is no list")),
@@ -214,7 +214,7 @@ impl Machine<'_> {
 
     fn set_items(&mut self, start: usize, many: bool) -> Result<()> {
         let items = if many {
-            self.to_mark()?
+            self.above_mark()?
         } else {
             let (value, key) = (self.pop()?, self.pop()?);
             vec![key, value]
@@ -289,7 +289,7 @@ impl Machine<'_> {
         }
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>> {
+    fn above_mark(&mut self) -> Result<Vec<Id>> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
             _ => Err(self.refuse(self.at, "no mark")),

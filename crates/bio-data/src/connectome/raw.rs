@@ -479,7 +479,7 @@ fn hermaphrodite(path: &Path, names: &[String]) -> Result<Vec<String>> {
             .filter(|n| cook_kind(n) == Some(kind))
             .filter(|n| {
                 let low = n.to_lowercase();
-                !low.starts_with("male") && !(symmetric && low.contains("asym"))
+                !(low.starts_with("male") || symmetric && low.contains("asym"))
             })
             .max_by_key(|n| n.to_lowercase().contains("herm"))
             .cloned()

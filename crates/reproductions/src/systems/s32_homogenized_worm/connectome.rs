@@ -225,7 +225,7 @@ fn structure(plan: &Plan, worm: &Connectome, outcome: &mut Outcome) -> Result<()
     let replicates = plan.pick(10, 20, 200);
     let report =
         null::compare(&network, replicates, rewire::DEFAULT_SWAPS_PER_EDGE, plan.seed).map_err(fail)?;
-    for name in ["clustering", "weighted clustering", "small-world index", "reciprocity", "motif 300"] {
+    for name in ["clustering", "weighted clustering", "small-world index", "reciprocity", "motif 120U"] {
         let s = of(&report, name)?;
         outcome.measurements.push(
             Measurement::at_least(&format!("Witvliet 7: {name}, z against degrees"), s.z, 3.0)
