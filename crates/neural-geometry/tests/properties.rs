@@ -224,7 +224,9 @@ fn permuted_comparisons_are_comparisons_of_permuted_rdms() {
         let itself = rsa(&first, &first, measure, &plan).unwrap();
         assert!((itself.similarity - 1.0).abs() < 1e-12 && itself.p.unwrap() <= 2.0 / 61.0, "{measure:?}");
         let (low, high) = itself.ci95.unwrap();
-        assert!(low > 0.999 && high <= 1.0, "{measure:?}: {low} {high}");
+        // Stimuli drawn twice tie some pairs, and tau-a counts ties as disagreement.
+        let least = if measure == Comparison::KendallA { 0.5 } else { 0.999 };
+        assert!(low > least && high <= 1.0, "{measure:?}: {low} {high}");
     }
 }
 

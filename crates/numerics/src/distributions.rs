@@ -54,7 +54,9 @@ fn beta_ratio(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 || rest <= 0.0 {
         return if x <= 0.0 { 0.0 } else { 1.0 };
     }
-    let front = (a * x.ln() + b * rest.ln() - log_beta(a, b)).exp();
+    // The logarithm of a number near 1 is taken from its distance to 1, which is known to full precision.
+    let ln = |value: f64, other: f64| if value > 0.5 { (-other).ln_1p() } else { value.ln() };
+    let front = (a * ln(x, rest) + b * ln(rest, x) - log_beta(a, b)).exp();
     if x < (a + 1.0) / (a + b + 2.0) {
         (front * fraction(a, b, x) / a).min(1.0)
     } else {

@@ -129,7 +129,9 @@ fn clusters() {
     near(found.inertia, &case["inertia"], 1e-9, "inertia");
     assert!((&found.centres - &matrix(&case["centres"])).iter().all(|d| d.abs() <= ARITHMETIC));
     let best = KMeans::fit(&x.view(), &KMeansPlan { restarts: 50, ..KMeansPlan::new(4, 0) }).unwrap();
-    near(best.inertia, &case["best_inertia"], 1e-9, "best inertia");
+    // The peer's best of its restarts is a bound, not the optimum.
+    let bound = case["best_inertia"].as_f64().unwrap();
+    assert!(best.inertia <= bound + 1e-9, "best inertia: {} against {bound}", best.inertia);
 }
 
 #[test]
