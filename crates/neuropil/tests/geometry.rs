@@ -149,7 +149,8 @@ fn patterns_are_compared_through_their_rdms() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     // No two dissimilarities are equal: rounding would order ties differently in the two files.
-    let x = Array2::from_shape_fn((9, 5), |(i, j)| ((i * 13 + j * 7) % 11) as f64 + ((i * 5 + j) as f64).sin());
+    let x =
+        Array2::from_shape_fn((9, 5), |(i, j)| ((i * 13 + j * 7) % 11) as f64 + ((i * 5 + j) as f64).sin());
     write(at, "x.npz", &x);
     write(at, "y.npz", &(&x * 3.0 + 1.0));
     let base = ["rsa", "x.npz", "y.npz", "--patterns", "--bootstrap", "50", "--permutations", "99", "--json"];

@@ -15,7 +15,7 @@ use crate::{Error, Result};
 pub enum SpectralEdge {
     /// Lanczos: as many products as power iteration, of which it takes the best combination. Ends when the largest
     /// Ritz value moves by less than 1e-6 of itself, or when, after `steps`, its residual, which bounds the distance
-    /// to an eigenvalue, is below a quarter of what the safety factor allows for.
+    /// to an eigenvalue, is below a sixteenth of what the safety factor allows for.
     Lanczos {
         /// Products before the residual may end it.
         steps: usize,
@@ -152,7 +152,7 @@ fn lanczos<S: BlockSpace>(space: &mut S, alpha: f64, steps: usize, start: &Array
         if exhausted || products <= 32 || products.is_multiple_of(8) {
             let (ritz, last) = largest_ritz(&diagonal, &beside)?;
             let residual = length * last;
-            let room = (SpectralEdge::SAFETY - 1.0) / 4.0;
+            let room = (SpectralEdge::SAFETY - 1.0) / 16.0;
             let settled = products > 2 && (ritz - before).abs() <= SpectralEdge::LANCZOS_TOLERANCE * ritz;
             if settled || exhausted || (products >= steps && residual <= room * ritz) {
                 // A space of the full dimension holds every eigenvalue; below that the residual must fit too.
@@ -204,19 +204,42 @@ mod tests {
         x.dot(&x.t())
     }
 
+    const RULES: [SpectralEdge; 2] = [SpectralEdge::Lanczos { steps: 12 }, SpectralEdge::POWER];
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn every_rule_encloses_the_spectrum(seed in 0_u64..10_000, n in 2_usize..60, rank in 1_usize..80) {
+        fn no_rule_oversteps_the_spectrum(seed in 0_u64..10_000, n in 2_usize..60, rank in 1_usize..80) {
             let c = spd(seed, n, rank);
             let exact = symmetric_eigen(&c.view()).unwrap().values[n - 1] + 0.1;
             let mut space = OnHost(DenseOperator::new(c).unwrap());
-            for edge in [SpectralEdge::default(), SpectralEdge::POWER] {
+            for edge in RULES {
                 let found = find(&mut space, 0.1, edge, seed, 0).unwrap();
-                prop_assert!(found.upper >= exact * (1.0 - 1e-9), "{edge:?}: {found:?} {exact}");
                 prop_assert!(found.lambda_max <= exact * (1.0 + 1e-9));
                 prop_assert!(found.upper <= 1.05 * exact, "{edge:?}: {found:?} {exact}");
             }
+        }
+    }
+
+    /// A start vector may by chance miss the leading eigenvector for long, so that either rule can end below it: the
+    /// check of the moments is what catches that. It must stay rare.
+    #[test]
+    fn the_spectrum_is_enclosed_but_for_rare_start_vectors() {
+        let misses = |edge: SpectralEdge| {
+            (0..600_u64)
+                .filter(|seed| {
+                    let (n, rank) = (2 + (seed * 7 % 58) as usize, 1 + (seed * 13 % 79) as usize);
+                    let c = spd(*seed, n, rank);
+                    let exact = symmetric_eigen(&c.view()).unwrap().values[n - 1] + 0.1;
+                    let mut space = OnHost(DenseOperator::new(c).unwrap());
+                    find(&mut space, 0.1, edge, *seed, 0).unwrap().upper < exact * (1.0 - 1e-9)
+                })
+                .count()
+        };
+        for edge in RULES {
+            let missed = misses(edge);
+            println!("{edge:?}: {missed} of 600 missed");
+            assert!(missed <= 6, "{edge:?}: {missed} of 600");
         }
     }
 
