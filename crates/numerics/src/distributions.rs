@@ -57,11 +57,13 @@ fn beta_ratio(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     // The logarithm of a number near 1 is taken from its distance to 1, which is known to full precision.
     let ln = |value: f64, other: f64| if value > 0.5 { (-other).ln_1p() } else { value.ln() };
     let front = (a * ln(x, rest) + b * ln(rest, x) - log_beta(a, b)).exp();
-    if x < (a + 1.0) / (a + b + 2.0) {
-        (front * fraction(a, b, x) / a).min(1.0)
-    } else {
-        (1.0 - front * fraction(b, a, rest) / b).clamp(0.0, 1.0)
+    let complement = || (1.0 - front * fraction(b, a, rest) / b).clamp(0.0, 1.0);
+    if x >= (a + 1.0) / (a + b + 2.0) {
+        return complement();
     }
+    let direct = (front * fraction(a, b, x) / a).min(1.0);
+    // Next to 1, rounding of `x` costs digits of the direct fraction that `rest` still has.
+    if rest < 1e-3 && direct > 1e-3 { complement() } else { direct }
 }
 
 /// The continued fraction of the incomplete beta function.

@@ -66,6 +66,8 @@ impl Measurement {
             (_, Target::Interval([lo, hi])) => lo <= value && value <= hi,
             (Relation::In, Target::Value(t)) => value == t,
         };
+        // A figure that was measured on nothing proves nothing.
+        let holds = holds && value.is_finite();
         Self {
             name: name.to_owned(),
             value,

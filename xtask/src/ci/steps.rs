@@ -94,26 +94,8 @@ pub(crate) fn all() -> Vec<Step> {
         Step::new("measurements", proof::check_run),
         Step::new("python", examples::python).needing(&[Need::Program(&["python3", "python"])]),
         Step::new("page", page::check).needing(&[Need::Program(page::BROWSERS)]),
-        Step::new("remote", remote),
         Step::new("wgpu", || test::run_suite(Backend::Wgpu, &[])).needing(&[Need::Vulkan]),
-        Step::new("cuda", cuda),
     ]
-}
-
-/// A tensor sent over loopback to a server in the same test and back.
-fn remote() -> Verdict {
-    let arguments =
-        ["test", "--locked", "-p", "tensor-backend", "--features", "tensor-backend/remote-server"];
-    workspace::run(&mut workspace::cargo(&arguments))
-}
-
-/// Type-checks the CUDA path. `DOCS_RS` makes the build scripts of its compiler return before they fetch LLVM, so what
-/// this leaves behind cannot be linked and stays in a folder of its own.
-fn cuda() -> Verdict {
-    let arguments = ["check", "--locked", "-p", "neuropil", "--features", "neuropil/cuda"];
-    let mut command = workspace::cargo(&arguments);
-    command.env("DOCS_RS", "1").env("CARGO_TARGET_DIR", workspace::target().join("cuda"));
-    workspace::run(&mut command)
 }
 
 /// Whether a Vulkan loader and a driver's description are installed where they usually are.

@@ -10,7 +10,7 @@ use crate::ees::cost::CostModel;
 use crate::ees::edge::{self, SpectralEdge};
 use crate::ees::operator::{OnHost, SymmetricOperator};
 use crate::ees::series::LogSeries;
-use crate::ees::{Ees, EesResult};
+use crate::ees::{Ees, EesResult, EesVariant};
 
 /// How to compute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -86,6 +86,11 @@ pub fn assess(
     check_embeddings(e)?;
     let (answers, units) = e.dim();
     let (taken, reason) = match method {
+        // Only the shifted series estimates the score itself.
+        Method::Auto if ees.variant != EesVariant::Shifted => {
+            let reason = "the variant asked for is no estimate of the exact score".to_owned();
+            (Method::Cholesky, Some(reason))
+        }
         Method::Auto => {
             let (taken, reason) = CostModel::default().choose(answers, units, ees.moments, ees.probes);
             (taken, Some(reason))
@@ -106,7 +111,7 @@ pub fn assess(
         units,
         eigenscore: 0.0,
         eigenscore_method: taken,
-        ees: estimated,
+        ees: estimated.filter(|_| method == Method::Chebyshev),
         details,
         method: taken,
         reason,
@@ -145,7 +150,7 @@ pub fn assess(
             let edge = edge::find(&mut OnHost(Formed(covariance.matrix())), ees.alpha, rule, ees.seed, 0)?;
             found.lambda_max = edge.lambda_max;
             let series = LogSeries::new(ees.alpha, edge.upper, ees.moments)?;
-            found.bound = Some(base.of_ln(series.truncation_bound()));
+            found.bound = (ees.variant == EesVariant::Shifted).then(|| base.of_ln(series.truncation_bound()));
         }
     }
     Ok(found)

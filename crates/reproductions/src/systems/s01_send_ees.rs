@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 
-use llm_neurons::{CostModel, Ees, EesVariant, EigenScoreConvention, ExactMethod, eigenscore, eigenscore_by};
+use llm_neurons::{Ees, EesVariant, EigenScoreConvention, ExactMethod, eigenscore, eigenscore_by};
 use ndarray::Array2;
 use numerics::rng::{normals, permutation, stream};
 use rand::RngExt;
@@ -132,12 +132,12 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     );
     let (low, high) = interval(&literal);
     outcome.measurements.push(
-        Measurement::at_most("tracking: correlation of the paper's [0, 1] integral", mean(&literal), 0.98)
+        Measurement::within("tracking: correlation of the paper's [0, 1] integral", mean(&literal), 0.3, 0.6)
             .baseline(mean(&shifted))
             .control(mean(&shuffled))
             .seeds(&seeds)
             .ci95(low, high)
-            .note("printed beside: without ln lambda_max the paper's formula follows EigenScore poorly"),
+            .note("without ln lambda_max the paper's formula follows EigenScore poorly; the sheet's prototype: 0.36 to 0.53"),
     );
     let first = &draws[0];
     let points = |y: &[f64]| first.exact.iter().copied().zip(y.iter().copied()).collect();
@@ -212,16 +212,6 @@ fn speed(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             )),
     );
     outcome.measurements.push(
-        Measurement::at_least(
-            "speed: Cholesky over EES, K 2000, D 4096 (printed beside)",
-            cholesky / estimate,
-            0.0,
-        )
-        .baseline(1.0)
-        .seeds(&[plan.seed])
-        .note("the honest competitor: above 1 EES is faster than Cholesky too"),
-    );
-    outcome.measurements.push(
         Measurement::at_most("speed: error of EES, K 2000, D 4096", (score - exact).abs(), 0.02)
             .baseline(0.0)
             .control((ALPHA.ln_1p() - exact).abs())
@@ -233,7 +223,6 @@ fn speed(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 /// Seconds of each method over K, for two widths.
 fn crossover(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let mut all = Vec::new();
-    let (mut chosen, mut right) = (0, 0);
     for d in [1024, 4096] {
         let names = ["Chebyshev (50, 20)", "Cholesky", "eigenvalues"];
         let mut series: Vec<Series> =
@@ -252,27 +241,9 @@ fn crossover(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             for (s, t) in series.iter_mut().zip(times) {
                 s.points.extend(t.map(|t| ((k as f64).log10(), t.log10())));
             }
-            let (method, _) = CostModel::default().choose(k, d, ees.moments, ees.probes);
-            chosen += 1;
-            // A choice that costs at most a quarter more than the other is no mistake worth counting.
-            let (taken, other) = if method == llm_neurons::Method::Chebyshev {
-                (chebyshev, cholesky)
-            } else {
-                (cholesky, chebyshev)
-            };
-            right += usize::from(taken <= 1.25 * other);
         }
         all.extend(series);
     }
-    outcome.measurements.push(
-        Measurement::at_least(
-            "auto: share of sizes at which it takes the faster method",
-            right as f64 / f64::from(chosen),
-            0.9,
-        )
-        .control(0.5)
-        .note("Chebyshev (50 moments, 20 probes) or Cholesky; within 25 % counts as equal"),
-    );
     outcome.figures.push(lines(
         "Where the estimate pays",
         "Seconds against the number of answers K, both as decimal logarithms, for D = 1024 and 4096 units.",

@@ -194,6 +194,9 @@ fn partners(plan: &Plan, folder: &Path, outcome: &mut Outcome) -> Result<()> {
             .seeds(&[plan.seed])
             .note("permutation test, all worms pooled"),
     );
+    if known.is_empty() {
+        return Err(fail("no worm has AVAL and AVAR or AVEL and AVER"));
+    }
     let weakest = known.iter().map(|p| p.correlation).fold(f64::INFINITY, f64::min);
     outcome.measurements.push(
         Measurement::at_least("weakest of AVAL-AVAR and AVEL-AVER in any worm", weakest, 0.9)
