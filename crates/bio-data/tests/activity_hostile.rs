@@ -1,4 +1,9 @@
 //! Damaged files: an error each time, no panic, and no more memory than the limits say.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;

@@ -1,4 +1,9 @@
 //! Every published connectome file: counts as they stand, counts after merging, the consensus, and likeness.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,9 @@
 //! Graph measures: against NetworkX, against each other, and under relabelling.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 use bio_data::connectome::{Layer, Merge, RawConnectome, ReadOptions};
 use bio_data::graph::{Lengths, Network, clustering, degrees, motifs, null, paths, rewire, rich_club};

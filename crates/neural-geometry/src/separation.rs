@@ -53,7 +53,9 @@ pub fn separation(vectors: &ArrayView2<'_, f64>, subjects: &[i64], labels: &[i64
     if cells.is_empty() {
         return Err(Error::TooFew { what: "subjects and labels with both distances", needed: 1, found: 0 });
     }
-    let mean =
-        |f: &dyn Fn(&(i64, i64, f64, f64)) -> f64| cells.iter().map(f).sum::<f64>() / cells.len() as f64;
-    Ok(Separation { ratio: mean(&|c| c.2 / c.3), within: mean(&|c| c.2), across: mean(&|c| c.3), cells })
+    let count = cells.len() as f64;
+    let ratio = cells.iter().map(|c| c.2 / c.3).sum::<f64>() / count;
+    let within = cells.iter().map(|c| c.2).sum::<f64>() / count;
+    let across = cells.iter().map(|c| c.3).sum::<f64>() / count;
+    Ok(Separation { ratio, within, across, cells })
 }

@@ -1,4 +1,9 @@
 //! `bio homogenize` and `bio recordings` as a user meets them.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 #![cfg(feature = "bio")]
 
 use std::path::{Path, PathBuf};

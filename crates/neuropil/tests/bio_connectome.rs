@@ -1,4 +1,9 @@
 //! `bio connectome`, `bio consensus` and `bio disagree` as a user meets them.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -60,7 +60,9 @@ pub(crate) fn ordered(what: &'static str, values: &[f64]) -> Result<Vec<(u64, u3
 /// Sorts each bucket; `ends` are their ends.
 fn sort_buckets(pairs: &mut [(u64, u32)], ends: &[usize]) {
     let (mut rest, mut begin, mut first) = (pairs, 0, 0);
-    let mut tasks: Vec<(&mut [(u64, u32)], &[usize], usize)> = Vec::new();
+    /// Neighbouring buckets, their ends, and where the first begins.
+    type Task<'a> = (&'a mut [(u64, u32)], &'a [usize], usize);
+    let mut tasks: Vec<Task<'_>> = Vec::new();
     for (bucket, end) in ends.iter().enumerate() {
         if end - begin >= TASK || bucket + 1 == ends.len() {
             let (now, later) = rest.split_at_mut(end - begin);

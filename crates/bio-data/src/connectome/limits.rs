@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// The largest file that is read at all; the largest published connectome has 4.2 MB.
 pub const MAX_FILE_BYTES: u64 = 256 << 20;
-/// A compressed file may unfold to this many times its size plus [`SLACK`]; published workbooks unfold 7 to 13 times.
+/// A compressed file may unfold to this many times its size plus 1 MiB; published workbooks unfold 7 to 13 times.
 pub const EXPANSION: u64 = 100;
 /// What every compressed file may unfold to, however small it is.
 pub(crate) const SLACK: u64 = 1 << 20;

@@ -1,4 +1,10 @@
 //! The homogenisation of recordings: golden values, properties, files, real data.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests say what they measured and what they skipped"
+)]
 
 mod files;
 mod golden;
