@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use numerics::ranks::average_ranks;
+use numerics::correlation::spearman;
 use numerics::rng::{permutation, stream};
 
 use super::merged::{Connectome, Edge, Layer};
@@ -31,7 +31,7 @@ pub fn weight_correlation(a: &Connectome, b: &Connectome, layer: Layer) -> Resul
             expected: "two or more".to_owned(),
         });
     }
-    pearson(&average_ranks(&x)?, &average_ranks(&y)?)
+    Ok(spearman(&x, &y)?)
 }
 
 /// Spearman's correlation of the chemical weights of two files over all ordered pairs of different *cells* that either
@@ -81,7 +81,7 @@ pub fn cell_correlation(a: &RawConnectome, b: &RawConnectome, relabel: Option<(u
         off.map(|k| matrix[k]).collect::<Vec<f64>>()
     };
     let (x, y) = (weights(a, &|k| k), weights(b, &|k| moved[k]));
-    pearson(&average_ranks(&x)?, &average_ranks(&y)?)
+    Ok(spearman(&x, &y)?)
 }
 
 /// The same graph with its neurons' labels exchanged at random among those that take part: the control of
@@ -102,19 +102,4 @@ pub fn relabelled(connectome: &Connectome, seed: u64, index: u64) -> Result<Conn
         .map(|e| Edge { pre: to[e.pre], post: to[e.post], synapses: e.synapses })
         .collect();
     Connectome::from_edges(connectome.name(), connectome.reference(), edges)
-}
-
-fn pearson(x: &[f64], y: &[f64]) -> Result<f64> {
-    let n = x.len() as f64;
-    let (mx, my) = (x.iter().sum::<f64>() / n, y.iter().sum::<f64>() / n);
-    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
-    for (a, b) in x.iter().zip(y) {
-        xy += (a - mx) * (b - my);
-        xx += (a - mx) * (a - mx);
-        yy += (b - my) * (b - my);
-    }
-    if xx == 0.0 || yy == 0.0 {
-        return Err(numerics::Error::Constant { what: "correlation of weights" }.into());
-    }
-    Ok(xy / (xx * yy).sqrt())
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use llm_neurons::{Ees, EesVariant, EigenScoreConvention, ExactMethod, eigenscore, eigenscore_by};
 use ndarray::Array2;
+use numerics::correlation::pearson;
 use numerics::rng::{normals, permutation, stream};
 use rand::RngExt;
 use rayon::prelude::*;
@@ -101,19 +102,19 @@ fn draw(seed: u64) -> Result<Draw> {
 fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let seeds = plan.seeds(plan.pick(3, 20, 100));
     let draws = seeds.iter().map(|seed| draw(*seed)).collect::<Result<Vec<Draw>>>()?;
-    let against = |pick: &dyn Fn(&Draw) -> Vec<f64>| -> Vec<f64> {
-        draws.iter().map(|d| pearson(&d.exact, &pick(d))).collect()
+    let against = |pick: &dyn Fn(&Draw) -> Vec<f64>| -> Result<Vec<f64>> {
+        draws.iter().map(|d| pearson(&d.exact, &pick(d)).map_err(fail)).collect()
     };
-    let shifted = against(&|d| d.shifted.clone());
-    let literal = against(&|d| d.literal.clone());
-    let shuffled: Vec<f64> = draws
+    let shifted = against(&|d| d.shifted.clone())?;
+    let literal = against(&|d| d.literal.clone())?;
+    let shuffled = draws
         .iter()
         .zip(&seeds)
         .map(|(d, seed)| {
             let order = permutation(&mut stream(*seed, "01-send-ees/control", 0), SETS);
-            pearson(&d.exact, &order.iter().map(|i| d.shifted[*i]).collect::<Vec<f64>>())
+            pearson(&d.exact, &order.iter().map(|i| d.shifted[*i]).collect::<Vec<f64>>()).map_err(fail)
         })
-        .collect();
+        .collect::<Result<Vec<f64>>>()?;
     let (low, high) = interval(&shifted);
     outcome.measurements.push(
         Measurement::at_least("tracking: correlation of EES with EigenScore", mean(&shifted), 0.98)
@@ -286,11 +287,4 @@ fn interval(x: &[f64]) -> (f64, f64) {
     let (m, n) = (mean(x), x.len() as f64);
     let error = 1.96 * (x.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
     (m - error, m + error)
-}
-
-fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let (a, b) = (mean(x), mean(y));
-    let dot =
-        |x: &[f64], a: f64, y: &[f64], b: f64| x.iter().zip(y).map(|(x, y)| (x - a) * (y - b)).sum::<f64>();
-    dot(x, a, y, b) / (dot(x, a, x, a) * dot(y, b, y, b)).sqrt()
 }
