@@ -27,6 +27,9 @@ pub(crate) struct Ci {
     /// Name the checks and what each needs, run nothing
     #[arg(long)]
     list: bool,
+    /// Whether this machine has what a check needs; run nothing
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["strict", "skip", "only", "keep_going", "list"])]
+    ready: Option<String>,
 }
 
 /// `NAME=REASON`, both with something in them.
@@ -57,6 +60,10 @@ impl Ci {
             }
             return Ok(());
         }
+        if let Some(step) = self.ready.as_ref().and_then(|name| steps.iter().find(|s| s.name == name)) {
+            let missing = step.missing();
+            return if missing.is_empty() { Ok(()) } else { Err(missing.join(", ")) };
+        }
         let clock = Instant::now();
         let mut outcomes: Vec<(&str, Outcome)> = Vec::new();
         for step in steps.iter().filter(|s| self.only.is_empty() || self.only.iter().any(|o| o == s.name)) {
@@ -86,8 +93,7 @@ impl Ci {
         if let Some((_, reason)) = self.skip.iter().find(|(name, _)| name == step.name) {
             return Outcome::Skipped(reason.clone());
         }
-        let missing: Vec<String> =
-            step.needs.iter().filter(|n| !n.is_met()).map(|n| format!("{n} is missing")).collect();
+        let missing = step.missing();
         if !missing.is_empty() {
             let why = missing.join(", ");
             return if self.strict { Outcome::Failed(0.0, why) } else { Outcome::Skipped(why) };
@@ -102,7 +108,7 @@ impl Ci {
     }
 
     fn names_are_known(&self, steps: &[Step]) -> Verdict {
-        let wanted = self.skip.iter().map(|(n, _)| n).chain(&self.only);
+        let wanted = self.skip.iter().map(|(n, _)| n).chain(&self.only).chain(&self.ready);
         for name in wanted {
             if !steps.iter().any(|s| s.name == name) {
                 let known: Vec<&str> = steps.iter().map(|s| s.name).collect();
@@ -140,7 +146,7 @@ mod tests {
     use super::*;
 
     fn ci(strict: bool) -> Ci {
-        Ci { strict, skip: vec![], only: vec![], keep_going: false, list: false }
+        Ci { strict, skip: vec![], only: vec![], keep_going: false, list: false, ready: None }
     }
 
     #[test]

@@ -3,8 +3,6 @@
 //! An example runs unless its name ends in `_speed` (measurements: `cargo xtask bench --peers` starts those) or its
 //! heading has a line `//! Not run in CI: ..` with the reason.
 
-use std::path::{Path, PathBuf};
-
 use crate::bench::venv;
 use crate::workspace::{self, Verdict};
 
@@ -19,6 +17,7 @@ fn quick(targets: &[(String, String)]) -> Vec<String> {
 
 /// Runs every quick example of the crates.
 pub(crate) fn rust() -> Verdict {
+    let built = workspace::build()?.join("examples");
     let mut ran = 0;
     for package in workspace::packages()? {
         let targets: Vec<(String, String)> = package
@@ -26,15 +25,8 @@ pub(crate) fn rust() -> Verdict {
             .map(|t| Ok((t.name.clone(), workspace::read(&t.src_path)?)))
             .collect::<Verdict<_>>()?;
         for name in quick(&targets) {
-            workspace::run(&mut workspace::cargo(&[
-                "run",
-                "--quiet",
-                "--locked",
-                "-p",
-                &package.name,
-                "--example",
-                &name,
-            ]))?;
+            let mut command = std::process::Command::new(workspace::executable(&built, &name));
+            workspace::run(command.current_dir(workspace::root()))?;
             ran += 1;
         }
     }
@@ -49,19 +41,13 @@ pub(crate) fn python() -> Verdict {
     if scripts.is_empty() {
         return Err("examples/python holds no script".to_owned());
     }
-    workspace::run(&mut workspace::cargo(&["build", "--quiet", "--locked", "-p", "neuropil"]))?;
-    let program = binary(&workspace::target());
+    let program = workspace::executable(&workspace::build()?, "neuropil");
     let python = venv::with_numpy()?;
     for script in &scripts {
         let mut command = std::process::Command::new(&python);
         workspace::run(command.current_dir(&root).arg(script).env("NEUROPIL_BIN", &program))?;
     }
     Ok(())
-}
-
-/// The program as the development profile builds it.
-pub(crate) fn binary(target: &Path) -> PathBuf {
-    target.join("debug").join(format!("neuropil{}", std::env::consts::EXE_SUFFIX))
 }
 
 #[cfg(test)]

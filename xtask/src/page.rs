@@ -6,7 +6,6 @@ use std::process::Command;
 use clap::Args;
 use serde::Deserialize;
 
-use crate::examples;
 use crate::proof;
 use crate::workspace::{self, Verdict};
 
@@ -83,8 +82,7 @@ fn folder() -> Verdict<PathBuf> {
 /// Writes the report with the program and looks at it.
 pub(crate) fn check() -> Verdict {
     let folder = folder()?;
-    workspace::run(&mut workspace::cargo(&["build", "--quiet", "--locked", "-p", "neuropil"]))?;
-    let mut program = Command::new(examples::binary(&workspace::target()));
+    let mut program = Command::new(workspace::executable(&workspace::build()?, "neuropil"));
     program.current_dir(workspace::root()).args(["reproduce", "--quick", "--out"]).arg(&folder);
     workspace::run(&mut program)?;
     inspect(&folder)

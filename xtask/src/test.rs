@@ -27,6 +27,20 @@ pub(crate) enum Backend {
     Wgpu,
     /// An NVIDIA card; needs what `burn/cuda` needs to build.
     Cuda,
+    /// A device of another machine, which these tests serve to themselves on the loopback.
+    Remote,
+}
+
+impl Backend {
+    /// The features of each tensor crate.
+    fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Cpu => None,
+            // Both of these suites are built together, for most of Burn is compiled anew with either.
+            Self::Wgpu | Self::Remote => Some("wgpu"),
+            Self::Cuda => Some("cuda"),
+        }
+    }
 }
 
 impl Test {
@@ -42,19 +56,17 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
     let mut arguments: Vec<String> =
         if nextest { vec!["nextest".into(), "run".into()] } else { vec!["test".into()] };
     arguments.push("--locked".into());
-    let feature = match backend {
-        Backend::Cpu => None,
-        Backend::Wgpu => Some("wgpu"),
-        Backend::Cuda => Some("cuda"),
-    };
-    match feature {
+    match backend.feature() {
         None => arguments.push("--workspace".into()),
         Some(feature) => {
             let names = workspace::tensor_packages()?;
             for name in &names {
                 arguments.extend(["-p".into(), name.clone()]);
             }
-            let features: Vec<String> = names.iter().map(|n| format!("{n}/{feature}")).collect();
+            let mut features: Vec<String> = names.iter().map(|n| format!("{n}/{feature}")).collect();
+            if feature == "wgpu" {
+                features.push("tensor-backend/remote-server".to_owned());
+            }
             arguments.extend(["--features".into(), features.join(",")]);
             // One test at a time: a software adapter compiles each kernel on every core, and its driver is not
             // fond of several processes doing so.
@@ -63,7 +75,9 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
             }
         }
     }
-    if !nextest {
+    if backend == Backend::Remote {
+        arguments.extend(["--test".into(), "remote".into()]);
+    } else if !nextest {
         arguments.extend(["--lib", "--bins", "--tests"].map(str::to_owned));
     }
     if !rest.is_empty() {
@@ -71,11 +85,15 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
         arguments.extend(rest.iter().cloned());
     }
     let mut command = workspace::cargo(&arguments);
-    if let Some(feature) = feature {
-        command.env("NEUROPIL_REQUIRE_DEVICE", feature);
-    }
-    if backend == Backend::Wgpu {
-        wgpu_environment(&mut command)?;
+    match backend {
+        Backend::Cpu | Backend::Remote => {}
+        Backend::Wgpu => {
+            command.env("NEUROPIL_REQUIRE_DEVICE", "wgpu");
+            wgpu_environment(&mut command)?;
+        }
+        Backend::Cuda => {
+            command.env("NEUROPIL_REQUIRE_DEVICE", "cuda");
+        }
     }
     workspace::run(&mut command)
 }

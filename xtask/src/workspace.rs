@@ -20,6 +20,26 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Builds the program, the examples and the tests of every crate, and gives the folder of what was built.
+///
+/// All with the features that the tests have: `cargo run -p CRATE` would unify those of that crate's dependencies alone
+/// and compile most of them once more.
+pub(crate) fn build() -> Verdict<PathBuf> {
+    let targets = ["--lib", "--bins", "--tests", "--examples"];
+    let mut command = cargo(&["test", "--quiet", "--workspace", "--locked", "--no-run"]);
+    // Which test binaries there are is no news.
+    run(command.args(targets).stderr(std::process::Stdio::null())).or_else(|_| {
+        let mut aloud = cargo(&["test", "--workspace", "--locked", "--no-run"]);
+        run(aloud.args(targets))
+    })?;
+    Ok(target().join("debug"))
+}
+
+/// A program in a folder, as this system spells it.
+pub(crate) fn executable(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// A cargo command that runs at the root.
 pub(crate) fn cargo<S: AsRef<str>>(arguments: &[S]) -> Command {
     let mut command = Command::new("cargo");

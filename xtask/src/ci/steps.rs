@@ -55,6 +55,11 @@ impl Step {
         Self { name, needs: Vec::new(), work: Box::new(work) }
     }
 
+    /// What it needs and this machine does not have.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        self.needs.iter().filter(|n| !n.is_met()).map(|n| format!("{n} is missing")).collect()
+    }
+
     /// With what it needs.
     pub(crate) fn needing(mut self, needs: &[Need]) -> Self {
         self.needs.extend_from_slice(needs);
@@ -95,6 +100,7 @@ pub(crate) fn all() -> Vec<Step> {
         Step::new("python", examples::python).needing(&[Need::Program(&["python3", "python"])]),
         Step::new("page", page::check).needing(&[Need::Program(page::BROWSERS)]),
         Step::new("wgpu", || test::run_suite(Backend::Wgpu, &[])).needing(&[Need::Vulkan]),
+        Step::new("remote", || test::run_suite(Backend::Remote, &[])),
     ]
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Card {
 
 /// Runs the reproductions; `--full` ones in the release profile.
 pub(crate) fn run(extra: &[&str]) -> Verdict<Vec<Answer>> {
-    let mut command = neuropil(extra.contains(&"--full"));
+    let mut command = neuropil(extra.contains(&"--full"))?;
     command.args(["reproduce", "--json"]).args(extra);
     println!("   $ {}", workspace::shown(&command));
     parse(&workspace::output(&mut command)?)
@@ -54,20 +54,25 @@ pub(crate) fn list() -> Verdict<Vec<String>> {
     struct Entry {
         id: String,
     }
-    let mut command = neuropil(false);
+    let mut command = neuropil(false)?;
     command.args(["reproduce", "--list", "--json"]);
     let text = workspace::output(&mut command)?;
     let entries = text.lines().map(|l| serde_json::from_str::<Entry>(l).map(|e| e.id));
     entries.collect::<Result<_, _>>().map_err(|why| format!("reproduce --list --json: {why}"))
 }
 
-fn neuropil(release: bool) -> Command {
-    let mut arguments = vec!["run", "--quiet", "--locked", "-p", "neuropil"];
-    if release {
-        arguments.push("--release");
-    }
-    arguments.push("--");
-    workspace::cargo(&arguments)
+/// The program, built: for release as its users build it, else as the tests do.
+fn neuropil(release: bool) -> Verdict<Command> {
+    let folder = if release {
+        let arguments = ["build", "--quiet", "--release", "--locked", "-p", "neuropil"];
+        workspace::run(&mut workspace::cargo(&arguments))?;
+        workspace::target().join("release")
+    } else {
+        workspace::build()?
+    };
+    let mut command = Command::new(workspace::executable(&folder, "neuropil"));
+    command.current_dir(workspace::root());
+    Ok(command)
 }
 
 /// The answers in these files, for example those of several shards.

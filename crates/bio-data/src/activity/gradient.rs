@@ -70,6 +70,7 @@ impl Stencil {
     }
 
     /// Derivatives of `L` traces side by side; both slices are as long as the times.
+    #[inline(always)]
     pub(super) fn apply<const L: usize>(&self, x: &[[f64; L]], out: &mut [[f64; L]]) {
         let n = self.back.len() + 2;
         debug_assert!(x.len() == n && out.len() == n, "one sample per time");

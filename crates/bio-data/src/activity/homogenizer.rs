@@ -242,8 +242,10 @@ impl Grids {
             .chunks(GROUP * LANES)
             .map(|columns| Group { rows: rows.iter_mut().filter_map(Iterator::next).collect(), columns })
             .collect();
+        // Compiled once for each instruction set; the machine's widest is chosen here.
+        let arch = pulp::Arch::new();
         let work = |scratch: &mut Scratch, group: &mut Group<'_>| {
-            self.group(traces, any_missing, scratch, group);
+            arch.dispatch(Work { grids: self, traces, any_missing, scratch, group });
         };
         match scratch {
             Some(scratch) => groups.iter_mut().for_each(|g| work(scratch, g)),
@@ -252,6 +254,7 @@ impl Grids {
         out
     }
 
+    #[inline(always)]
     fn group(
         &self,
         traces: &ArrayView2<'_, f64>,
@@ -262,36 +265,30 @@ impl Grids {
         scratch.resize(self.samples, self.resampler.len());
         let Scratch { calcium, residual, smooth, spare, resampled } = scratch;
         gather(traces, group.columns, calcium);
-        for (block, neurons) in group.columns.chunks(LANES).enumerate() {
-            let calcium = &mut calcium[block];
-            let mut emit = |trace: Trace, grid: Grid, values: &Block| {
-                let first = block * LANES * values.len();
-                let rows = &mut group.rows[trace.index(grid)];
-                scatter(values, &mut rows[first..first + neurons.len() * values.len()]);
-            };
-            emit(Trace::Calcium, Grid::Original, calcium);
+        for (block, calcium) in calcium.iter_mut().enumerate().take(group.columns.len().div_ceil(LANES)) {
+            group.emit(block, Trace::Calcium, Grid::Original, calcium);
             if any_missing {
                 for lane in 0..LANES {
                     fill_strided(calcium.as_flattened_mut(), lane, LANES);
                 }
             }
             self.kernel.apply(calcium, smooth, spare);
-            emit(Trace::Smooth, Grid::Original, smooth);
+            group.emit(block, Trace::Smooth, Grid::Original, smooth);
             self.resampler.apply(smooth, resampled);
-            emit(Trace::Smooth, Grid::Resampled, resampled);
+            group.emit(block, Trace::Smooth, Grid::Resampled, resampled);
             match self.normalize {
                 Normalization::Standard => standardize_lanes(resampled),
                 Normalization::Causal => normalize_causally(resampled),
             }
-            emit(Trace::Calcium, Grid::Resampled, resampled);
+            group.emit(block, Trace::Calcium, Grid::Resampled, resampled);
             self.stencil.apply(calcium, residual);
-            emit(Trace::Residual, Grid::Original, residual);
+            group.emit(block, Trace::Residual, Grid::Original, residual);
             self.resampler.apply(residual, resampled);
-            emit(Trace::Residual, Grid::Resampled, resampled);
+            group.emit(block, Trace::Residual, Grid::Resampled, resampled);
             self.kernel.apply(residual, smooth, spare);
-            emit(Trace::SmoothResidual, Grid::Original, smooth);
+            group.emit(block, Trace::SmoothResidual, Grid::Original, smooth);
             self.resampler.apply(smooth, resampled);
-            emit(Trace::SmoothResidual, Grid::Resampled, resampled);
+            group.emit(block, Trace::SmoothResidual, Grid::Resampled, resampled);
         }
     }
 }
@@ -300,6 +297,34 @@ impl Grids {
 struct Group<'a> {
     rows: Vec<&'a mut [f32]>,
     columns: &'a [usize],
+}
+
+impl Group<'_> {
+    /// Writes the values of one block of neurons to their rows.
+    #[inline(always)]
+    fn emit(&mut self, block: usize, trace: Trace, grid: Grid, values: &Block) {
+        let neurons = LANES.min(self.columns.len() - block * LANES);
+        let first = block * LANES * values.len();
+        scatter(values, &mut self.rows[trace.index(grid)][first..first + neurons * values.len()]);
+    }
+}
+
+/// One group's work, for [`pulp::Arch::dispatch`].
+struct Work<'a, 'b> {
+    grids: &'a Grids,
+    traces: &'a ArrayView2<'a, f64>,
+    any_missing: bool,
+    scratch: &'a mut Scratch,
+    group: &'a mut Group<'b>,
+}
+
+impl pulp::WithSimd for Work<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        self.grids.group(self.traces, self.any_missing, self.scratch, self.group);
+    }
 }
 
 /// Working memory of one thread.

@@ -1,12 +1,15 @@
 //! Blocks of neurons side by side: `[time][lane]`, so that one instruction serves several neurons.
+//!
+//! What works on blocks is `inline(always)`: it is compiled into the homogenizer's dispatch, once for each instruction
+//! set, and uses the widest that the machine has. No sum is contracted: results are the same on all.
 
 use ndarray::ArrayView2;
 
 /// Neurons that are worked on together; eight `f64` fill a cache line.
 pub(super) const LANES: usize = 8;
 
-/// Samples that are turned at once.
-const TILE: usize = 64;
+/// Samples that are turned at once: eight single-precision values of a row, half a cache line.
+const TILE: usize = 8;
 
 /// Samples of a block of neurons.
 pub(super) type Block = [[f64; LANES]];
@@ -14,6 +17,7 @@ pub(super) type Block = [[f64; LANES]];
 /// Copies the columns `columns` of `[samples, neurons]` into as many blocks as they fill; spare lanes become 0.
 ///
 /// Several blocks are filled in one pass: each row then gives a few whole cache lines at a time.
+#[inline(always)]
 pub(super) fn gather(traces: &ArrayView2<'_, f64>, columns: &[usize], blocks: &mut [Vec<[f64; LANES]>]) {
     let contiguous = columns.windows(2).all(|w| w[1] == w[0] + 1);
     for (sample, row) in traces.rows().into_iter().enumerate() {
@@ -35,23 +39,29 @@ pub(super) fn gather(traces: &ArrayView2<'_, f64>, columns: &[usize], blocks: &m
 }
 
 /// Writes the lanes of a block as rows of `samples` values each; `rows` holds as many rows as there are neurons.
+#[inline(always)]
 pub(super) fn scatter(block: &Block, rows: &mut [f32]) {
     let samples = block.len();
     if samples == 0 {
         return;
     }
-    // Tiles that stay in the first-level cache while every lane passes over them; four samples a step, so that they
-    // are converted together.
-    for (start, tile) in block.chunks(TILE).enumerate().map(|(i, t)| (i * TILE, t)) {
-        let (fours, rest) = tile.as_chunks::<4>();
-        for (lane, row) in rows.chunks_exact_mut(samples).enumerate() {
-            let (to, last) = row[start..start + tile.len()].as_chunks_mut::<4>();
-            for (to, from) in to.iter_mut().zip(fours) {
-                *to = from.each_ref().map(|s| s[lane] as f32);
+    let (tiles, rest) = block.as_chunks::<TILE>();
+    let whole = tiles.len() * TILE;
+    for (i, tile) in tiles.iter().enumerate() {
+        // Converted as they lie, then turned in registers.
+        let mut turned = [[0.0; TILE]; LANES];
+        for lane in 0..LANES {
+            for sample in 0..TILE {
+                turned[lane][sample] = tile[sample][lane] as f32;
             }
-            for (to, from) in last.iter_mut().zip(rest) {
-                *to = from[lane] as f32;
-            }
+        }
+        for (row, values) in rows.chunks_exact_mut(samples).zip(&turned) {
+            row[i * TILE..(i + 1) * TILE].copy_from_slice(values);
+        }
+    }
+    for (lane, row) in rows.chunks_exact_mut(samples).enumerate() {
+        for (to, from) in row[whole..].iter_mut().zip(rest) {
+            *to = from[lane] as f32;
         }
     }
 }

@@ -142,6 +142,7 @@ pub(super) fn fill_strided(x: &mut [f64], first: usize, stride: usize) -> bool {
 }
 
 /// [`standardize`] of `L` traces side by side, in place.
+#[inline(always)]
 pub(super) fn standardize_lanes<const L: usize>(x: &mut [[f64; L]]) {
     let n = x.len() as f64;
     let mut mean = [0.0; L];
@@ -177,6 +178,7 @@ pub(super) fn standardize_lanes<const L: usize>(x: &mut [[f64; L]]) {
 }
 
 /// [`CausalNormalizer`] of `L` traces side by side, in place.
+#[inline(always)]
 pub(super) fn normalize_causally<const L: usize>(x: &mut [[f64; L]]) {
     let mut past = Past::default();
     x.iter_mut().for_each(|row| *row = past.push(*row));

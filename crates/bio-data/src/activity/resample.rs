@@ -92,6 +92,7 @@ impl Resampler {
     }
 
     /// Resamples `L` traces side by side.
+    #[inline(always)]
     pub(super) fn apply<const L: usize>(&self, x: &[[f64; L]], out: &mut [[f64; L]]) {
         debug_assert!(x.len() == self.samples && out.len() == self.len(), "one value per time");
         for (o, w) in out.iter_mut().zip(self.begins.windows(2)) {

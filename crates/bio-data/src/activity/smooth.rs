@@ -165,6 +165,7 @@ impl Kernel {
     }
 
     /// Smooths `L` traces side by side; all slices have the same length.
+    #[inline(always)]
     pub(super) fn apply<const L: usize>(&self, x: &[[f64; L]], out: &mut [[f64; L]], spare: &mut [[f64; L]]) {
         match self {
             Self::None => out.copy_from_slice(x),
@@ -188,6 +189,7 @@ impl Kernel {
 }
 
 /// Means of the newest `length` samples, `1 <= length <= x.len()` (anything when `x` is empty).
+#[inline(always)]
 fn moving_mean<const L: usize>(x: &[[f64; L]], length: usize, out: &mut [[f64; L]], spare: &mut [[f64; L]]) {
     let n = x.len();
     if n == 0 {
@@ -213,24 +215,28 @@ fn moving_mean<const L: usize>(x: &[[f64; L]], length: usize, out: &mut [[f64; L
             have += 1;
         }
     }
-    let divide = |to: &mut [[f64; L]], from: &[[f64; L]]| {
-        let start = (length - 1).min(n);
-        for (j, (t, f)) in to.iter_mut().zip(from).enumerate().take(start) {
-            *t = f.map(|v| v / (j + 1) as f64);
-        }
-        let count = length as f64;
-        for (t, f) in to[start..].as_flattened_mut().iter_mut().zip(from[start..].as_flattened()) {
-            *t = f / count;
-        }
-    };
     if swapped {
-        divide(next, sums);
+        divide(next, sums, length);
     } else {
         next.copy_from_slice(sums);
-        divide(sums, next);
+        divide(sums, next, length);
     }
 }
 
+/// Sums over the newest `length` samples, fewer at the start, become means.
+#[inline(always)]
+fn divide<const L: usize>(to: &mut [[f64; L]], from: &[[f64; L]], length: usize) {
+    let start = (length - 1).min(from.len());
+    for (j, (t, f)) in to.iter_mut().zip(from).enumerate().take(start) {
+        *t = f.map(|v| v / (j + 1) as f64);
+    }
+    let count = length as f64;
+    for (t, f) in to[start..].as_flattened_mut().iter_mut().zip(from[start..].as_flattened()) {
+        *t = f / count;
+    }
+}
+
+#[inline(always)]
 fn add<const L: usize>(to: &mut [[f64; L]], a: &[[f64; L]], b: &[[f64; L]]) {
     let (a, b) = (a.as_flattened(), b.as_flattened());
     for ((t, a), b) in to.as_flattened_mut().iter_mut().zip(a).zip(b) {
@@ -238,6 +244,7 @@ fn add<const L: usize>(to: &mut [[f64; L]], a: &[[f64; L]], b: &[[f64; L]]) {
     }
 }
 
+#[inline(always)]
 fn weighted_past<const L: usize>(x: &[[f64; L]], weights: &[f64], out: &mut [[f64; L]]) {
     let mut total = 0.0;
     for (j, o) in out.iter_mut().enumerate() {
