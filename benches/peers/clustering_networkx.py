@@ -2,6 +2,9 @@
 
 The graph: 400 nodes, each of the ordered pairs an edge with probability 1/2, weights uniform in (0, 1]. Weights are
 divided by the greatest and enter as cube roots (Fagiolo 2007), as `networkx.clustering(graph, weight="weight")` does.
+
+NetworkX takes over five minutes for all nodes, so it is asked for every fiftieth node, and its time is multiplied by 50:
+it works node by node, and the nodes of this graph are alike.
 """
 
 import networkx as nx
@@ -10,6 +13,7 @@ import numpy as np
 import timing
 
 NODES = 400
+STEP = 50
 
 
 def weights():
@@ -21,9 +25,9 @@ def weights():
 
 
 def clustering_networkx():
-    """NetworkX's own."""
+    """NetworkX's own, for every STEP-th node."""
     graph = nx.from_numpy_array(weights(), create_using=nx.DiGraph)
-    return lambda: nx.clustering(graph, weight="weight")
+    return lambda: nx.clustering(graph, nodes=range(0, NODES, STEP), weight="weight")
 
 
 def clustering_numpy():
@@ -44,4 +48,7 @@ def clustering_numpy():
 
 
 if __name__ == "__main__":
-    timing.run({"clustering_networkx": clustering_networkx, "clustering_numpy": clustering_numpy})
+    timing.run(
+        {"clustering_networkx": clustering_networkx, "clustering_numpy": clustering_numpy},
+        scale={"clustering_networkx": STEP},
+    )
