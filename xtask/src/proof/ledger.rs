@@ -10,10 +10,10 @@ use crate::workspace::{self, Verdict};
 const HEAD: &str = "\
 # Every numbered line under \"Proof at small scale\" of the sheets whose systems are here, and what stands behind it.
 # `says` paraphrases the line. `tests` are written SUITE::PATH as `cargo nextest list` writes them; `measurements` are
-# names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where the folder \
-`real_data`, relative to NEUROPIL_DATA, is: without it they are said to be unjudged. `tier` says what is enough to see \
-it hold: ci, or full for what
-# costs more than about 25 s. A line whose system is not here yet says so with `due`.
+# names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where the folder
+# `real_data` is (relative to NEUROPIL_DATA; without it the check says that they are not judged). `tier` says what is
+# enough to see it hold: ci, or full for what costs more than about 25 s. A line whose system is not here yet says so
+# with `due`.
 # `cargo xtask proof --check` holds this file against the sources and a run; `cargo xtask proof --update` measures at
 # full size and writes every [[line.measured]].
 

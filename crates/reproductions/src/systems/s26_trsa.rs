@@ -158,7 +158,7 @@ fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         }
         outcome.measurements.push(hit.seeds(draws).interval_of(&ramp));
         let gaps: Vec<f64> = scores.iter().map(|s| s[2] - s[1]).collect();
-        let name = format!("layer identification, ramp minus ranked RDM, noise 0.{level}");
+        let name = format!("layer identification, ramp minus ranked RDM, noise 0.{level} (lower bound)");
         outcome.measurements.push(
             Measurement::lower_bound(&name, &gaps, -MARGIN)
                 .control(permuted - ranked)

@@ -32,7 +32,7 @@ pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let (ring, cloud) = (lead(&rings), lead(&clouds));
     let gaps: Vec<f64> = ring.iter().zip(&cloud).map(|(r, c)| r - c).collect();
     outcome.measurements.push(
-        Measurement::lower_bound("persistence: lead of the longest loop, noisy circle minus square", &gaps, 0.0)
+        Measurement::lower_bound("persistence: lead of the longest loop, noisy circle minus square (lower bound)", &gaps, 0.0)
             .baseline(mean(&ring))
             .control(mean(&cloud))
             .seeds(&seeds)

@@ -140,7 +140,7 @@ fn contrast(plan: &Plan, worms: &[Worm], deals: &Deals, outcome: &mut Outcome) {
     let own = own(worms);
     let gaps: Vec<f64> = own.iter().zip(&deals.by_worm).map(|(a, b)| a - b).collect();
     outcome.measurements.push(
-        Measurement::lower_bound("real worms: left-right partners minus shuffled ones", &gaps, 0.0)
+        Measurement::lower_bound("real worms: left-right partners minus shuffled ones (lower bound)", &gaps, 0.0)
             .baseline(mean(&own))
             .control(mean(&deals.by_worm))
             .seeds(&[plan.seed])
