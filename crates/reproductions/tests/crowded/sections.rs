@@ -8,7 +8,6 @@ use reproductions::{Card, Measurement, Outcome};
 pub(crate) const SYSTEMS: usize = 41;
 
 /// A page with what stretches a layout: long names, long words, every kind of figure, failures.
-
 pub(crate) fn sections() -> Vec<Section> {
     let card = |i: usize| -> Card {
         let id =

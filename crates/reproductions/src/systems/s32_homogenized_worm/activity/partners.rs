@@ -135,6 +135,11 @@ fn p_of(observed: f64, deals: &[f64]) -> f64 {
     (1 + deals.iter().filter(|d| **d >= observed).count()) as f64 / (1 + deals.len()) as f64
 }
 
+/// [`p_of`] of the first deal among the others: a control, which has any value with equal chance.
+fn p_of_a_deal(deals: &[f64]) -> f64 {
+    deals.split_first().map_or(f64::NAN, |(first, others)| p_of(*first, others))
+}
+
 /// All partners: over worms as they would come again, and over deals.
 fn contrast(plan: &Plan, worms: &[Worm], deals: &Deals, outcome: &mut Outcome) {
     let own = own(worms);
@@ -157,8 +162,9 @@ fn contrast(plan: &Plan, worms: &[Worm], deals: &Deals, outcome: &mut Outcome) {
             p_of(mean(&own), &deals.over_worms),
             0.05,
         )
+        .control(p_of_a_deal(&deals.over_worms))
         .seeds(&[plan.seed])
-        .note("deals whose mean over worms is at least that of the true partners"),
+        .note("deals whose mean over worms is at least that of the true partners; control: the first deal among the others"),
     );
 }
 
@@ -173,6 +179,7 @@ fn command_neurons(plan: &Plan, worms: &[Worm], deals: &Deals, outcome: &mut Out
         return Ok(());
     }
     let mut line = Measurement::at_most(title, p_of(mean(&known), &deals.command), 0.05)
+        .control(p_of_a_deal(&deals.command))
         .seeds(&[plan.seed])
         .note(format!(
             "{} pairs found by name, after homogenisation {:.3} on average, dealt at random {:.3}",
