@@ -1,56 +1,26 @@
-//! The report as a reader meets it: in headless Chromium, as wide as a phone, and printed.
+//! The report as a reader meets it, in headless Chromium: on a phone and on a desk, in both colour schemes, and printed.
+//!
+//! Two reports are looked at: the program's own, and a crowded one with as many systems as there are sheets and with what
+//! stretches a layout. What needs no browser (structure, links, escaping) is tested in `crates/reproductions`.
+
+mod judge;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use serde::Deserialize;
 
 use crate::proof;
 use crate::workspace::{self, Verdict};
+use judge::{Seen, View};
 
-/// A phone's width in CSS pixels.
-const PHONE: u32 = 390;
+/// Widths of a phone and of a desk, in CSS pixels.
+const WIDTHS: [u32; 2] = [390, 1200];
 /// Where Chromium and its kin are found.
 pub(crate) const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
+const PROBE: &str = include_str!("page/probe.js");
 
-/// Put into a copy of the page: tells the frame around it what a reader of this width would see.
-const PROBE: &str = "<script>addEventListener('load',()=>{const r=document.documentElement,q=s=>[...document.querySelectorAll(s)];\
-const scrolls=e=>{for(;e&&e!==document.body;e=e.parentElement)if(getComputedStyle(e).overflowX!=='visible')return true;return false};\
-const wide=q('body *').filter(e=>!e.closest('svg')&&!scrolls(e)&&e.getBoundingClientRect().right>innerWidth+1);\
-parent.postMessage({width:innerWidth,scroll:r.scrollWidth,title:document.title,h1:q('h1').map(e=>e.textContent),\
-sections:q('section').map(e=>({id:e.id,heading:(e.querySelector('h2')||{}).textContent||'',\
-drawings:[...e.querySelectorAll('svg')].filter(s=>s.getBoundingClientRect().width>0&&s.getBoundingClientRect().right<=innerWidth+1).length,\
-rows:e.querySelectorAll('tbody tr').length})),\
-small:q('body *').filter(e=>!e.closest('svg')&&e.childElementCount===0&&e.textContent.trim()&&parseFloat(getComputedStyle(e).fontSize)<11).length,\
-wide:wide.slice(0,5).map(e=>e.tagName+' '+e.textContent.slice(0,40)),\
-links:q('a[href]').map(e=>e.getAttribute('href')).filter(h=>!(h.startsWith('#')&&document.getElementById(h.slice(1)))),\
-loads:q('script[src],link[href],img[src]').length},'*')})</script>";
-
-/// What the page looks like to its reader.
-#[derive(Debug, Clone, Deserialize)]
-struct Seen {
-    width: f64,
-    scroll: f64,
-    title: String,
-    h1: Vec<String>,
-    sections: Vec<Section>,
-    small: usize,
-    wide: Vec<String>,
-    links: Vec<String>,
-    loads: usize,
-}
-
-/// One system's part.
-#[derive(Debug, Clone, Deserialize)]
-struct Section {
-    id: String,
-    heading: String,
-    drawings: usize,
-    rows: usize,
-}
-
-/// Look at the report in headless Chromium: as wide as a phone, and printed
+/// Look at the report in headless Chromium: on a phone and a desk, light and dark, and printed
 #[derive(Debug, Args)]
 pub(crate) struct Page {
     /// A report that is there already; the program writes one when left out
@@ -64,41 +34,57 @@ impl Page {
             None => check(),
             Some(report) => {
                 let text = workspace::read(report)?;
-                let folder = folder()?;
+                let folder = folder("given")?;
                 workspace::write(&folder.join("index.html"), &text)?;
-                inspect(&folder)
+                inspect(&folder, Some(&proof::registered()?))
             }
         }
     }
 }
 
 /// Where what was seen is left.
-fn folder() -> Verdict<PathBuf> {
-    let folder = workspace::target().join("page");
+fn folder(name: &str) -> Verdict<PathBuf> {
+    let folder = workspace::target().join("page").join(name);
     std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
     folder.canonicalize().map_err(|why| format!("{}: {why}", folder.display()))
 }
 
-/// Writes the report with the program and looks at it.
+/// Writes both reports and looks at them.
 pub(crate) fn check() -> Verdict {
-    let folder = folder()?;
-    let mut program = Command::new(workspace::executable(&workspace::build()?, "neuropil"));
-    program.current_dir(workspace::root()).args(["reproduce", "--quick", "--out"]).arg(&folder);
+    let built = workspace::build()?;
+    let crowded = folder("crowded")?;
+    let mut example = Command::new(workspace::executable(&built.join("examples"), "crowded_report"));
+    workspace::run(example.current_dir(workspace::root()).arg(crowded.join("index.html")))?;
+    inspect(&crowded, None)?;
+    let own = folder("own")?;
+    let mut program = Command::new(workspace::executable(&built, "neuropil"));
+    program.current_dir(workspace::root()).args(["reproduce", "--quick", "--out"]).arg(&own);
     workspace::run(&mut program)?;
-    inspect(&folder)
+    inspect(&own, Some(&proof::registered()?))
 }
 
-/// Looks at `index.html` of a folder.
-fn inspect(folder: &Path) -> Verdict {
+/// Looks at `index.html` of a folder, which holds these systems where they are given.
+fn inspect(folder: &Path, systems: Option<&[String]>) -> Verdict {
     let browser = workspace::program(BROWSERS).ok_or("no Chromium is installed")?;
     let page = folder.join("index.html");
-    let seen = look(&browser, &page, folder)?;
-    let mut faults = judge(&seen, &proof::registered()?);
+    let mut faults = Vec::new();
+    let mut sections = 0;
+    for width in WIDTHS {
+        for dark in [false, true] {
+            let view = View { width, dark };
+            let seen = look(&browser, &page, folder, view)?;
+            faults.extend(judge::legible(&seen, view));
+            // What is there does not depend on the width; whether drawings fit does, and a phone is the narrowest.
+            if let Some(systems) = systems.filter(|_| width == WIDTHS[0] && !dark) {
+                faults.extend(judge::complete(&seen, systems));
+            }
+            sections = seen.sections.len();
+        }
+    }
     faults.extend(print(&browser, &page, folder)?);
     workspace::report("page", &faults)?;
     println!(
-        "page: {} systems at {PHONE} px, nothing wider than the page; screenshot and print in {}",
-        seen.sections.len(),
+        "page: {sections} systems can be read at {WIDTHS:?} px in both colour schemes; screenshots and print in {}",
         folder.display()
     );
     Ok(())
@@ -124,26 +110,31 @@ fn chromium(browser: &Path, profile: &Path, arguments: &[String]) -> Verdict<Str
     workspace::output(&mut command)
 }
 
-/// Opens the page in a frame as wide as a phone and asks what is seen; leaves a screenshot.
-fn look(browser: &Path, page: &Path, folder: &Path) -> Verdict<Seen> {
+/// Opens the page in a frame of a view and asks what is seen; leaves a screenshot.
+fn look(browser: &Path, page: &Path, folder: &Path, view: View) -> Verdict<Seen> {
     let profile = tempfile::tempdir().map_err(|why| why.to_string())?;
     let text = workspace::read(page)?;
     let (before, after) = text.rsplit_once("</body>").ok_or("the report has no </body>")?;
-    let probed = folder.join("probed.html");
-    workspace::write(&probed, &format!("{before}{PROBE}</body>{after}"))?;
-    // A window cannot be made as narrow as a phone everywhere; a frame can.
+    workspace::write(
+        &folder.join("probed.html"),
+        &format!("{before}<script>{PROBE}</script></body>{after}"),
+    )?;
+    // A window cannot be made as narrow as a phone everywhere; a frame can. It hands down its colour scheme.
+    let (width, scheme) = (view.width, view.scheme());
     let frame = format!(
-        "<!doctype html><style>body{{margin:0}}iframe{{border:0;width:{PHONE}px;height:3000px}}</style><pre id=seen></pre>\
+        "<!doctype html><meta name=\"color-scheme\" content=\"{scheme}\">\
+         <style>body{{margin:0}}iframe{{border:0;width:{width}px;height:3000px;color-scheme:{scheme}}}</style><pre id=seen></pre>\
          <script>addEventListener('message',e=>{{document.getElementById('seen').textContent=JSON.stringify(e.data)}})</script>\
          <iframe src=\"probed.html\"></iframe>"
     );
-    let harness = folder.join("phone.html");
+    let harness = folder.join("frame.html");
     workspace::write(&harness, &frame)?;
     let url = format!("file://{}", harness.display());
     let dom = chromium(browser, profile.path(), &["--dump-dom".to_owned(), url.clone()])?;
-    let shot = format!("--screenshot={}", folder.join("phone.png").display());
-    chromium(browser, profile.path(), &[shot, "--window-size=500,3000".to_owned(), url])?;
-    if !std::fs::read(folder.join("phone.png")).is_ok_and(|b| b.starts_with(b"\x89PNG")) {
+    let image = folder.join(format!("{width}-{scheme}.png"));
+    let shot = format!("--screenshot={}", image.display());
+    chromium(browser, profile.path(), &[shot, format!("--window-size={},3000", width.max(500)), url])?;
+    if !std::fs::read(&image).is_ok_and(|b| b.starts_with(b"\x89PNG")) {
         return Err("Chromium made no screenshot".to_owned());
     }
     parse(&dom)
@@ -158,50 +149,6 @@ fn parse(dom: &str) -> Verdict<Seen> {
         .ok_or("the page did not answer in Chromium")?;
     let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
     serde_json::from_str(&text).map_err(|why| format!("what the page answered: {why}"))
-}
-
-/// What a reader would miss.
-fn judge(seen: &Seen, systems: &[String]) -> Vec<String> {
-    let mut faults = Vec::new();
-    if (seen.width - f64::from(PHONE)).abs() > 0.5 {
-        faults.push(format!("the page was seen at {} px instead of {PHONE}", seen.width));
-    }
-    if seen.scroll > seen.width {
-        faults.push(format!("the page is {} px wide on a phone of {} px", seen.scroll, seen.width));
-    }
-    faults.extend(seen.wide.iter().map(|what| format!("wider than a phone: {what}")));
-    if seen.title.trim().is_empty() || seen.h1.len() != 1 {
-        faults.push(format!(
-            "a title and one main heading are wanted, there are {:?} and {:?}",
-            seen.title, seen.h1
-        ));
-    }
-    for id in systems {
-        match seen.sections.iter().find(|s| s.id == *id) {
-            None => faults.push(format!("{id} has no section")),
-            Some(s) => {
-                if s.heading.trim().is_empty() {
-                    faults.push(format!("{id} has no heading"));
-                }
-                if s.drawings == 0 {
-                    faults.push(format!("{id} has no drawing that fits a phone"));
-                }
-                if s.rows == 0 {
-                    faults.push(format!("{id} shows no measurement"));
-                }
-            }
-        }
-    }
-    let strangers = seen.sections.iter().filter(|s| !systems.contains(&s.id));
-    faults.extend(strangers.map(|s| format!("the section {:?} is of no listed system", s.id)));
-    if seen.small > 0 {
-        faults.push(format!("{} texts are smaller than 11 px", seen.small));
-    }
-    faults.extend(seen.links.iter().map(|l| format!("a link leads out of the page or nowhere: {l}")));
-    if seen.loads > 0 {
-        faults.push(format!("the page loads {} things from elsewhere", seen.loads));
-    }
-    faults
 }
 
 /// Prints the page; what is wrong with the print.
@@ -231,50 +178,10 @@ fn sheets(pdf: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn good() -> Seen {
-        let section = Section { id: "26-trsa".into(), heading: "T".into(), drawings: 1, rows: 2 };
-        Seen {
-            width: 390.0,
-            scroll: 390.0,
-            title: "N".into(),
-            h1: vec!["N".into()],
-            sections: vec![section],
-            small: 0,
-            wide: vec![],
-            links: vec![],
-            loads: 0,
-        }
-    }
-
-    #[test]
-    fn whatever_a_reader_misses_is_a_fault() {
-        let systems = ["26-trsa".to_owned()];
-        assert!(judge(&good(), &systems).is_empty());
-        let worse: [fn(&mut Seen); 11] = [
-            |s| s.scroll = 400.0,
-            |s| s.width = 500.0,
-            |s| s.h1.clear(),
-            |s| s.sections.clear(),
-            |s| s.sections[0].drawings = 0,
-            |s| s.sections[0].heading.clear(),
-            |s| s.sections[0].rows = 0,
-            |s| s.wide.push("TABLE".into()),
-            |s| s.links.push("https://x".into()),
-            |s| s.loads = 1,
-            |s| s.small = 1,
-        ];
-        for (i, worsen) in worse.iter().enumerate() {
-            let mut seen = good();
-            worsen(&mut seen);
-            assert!(!judge(&seen, &systems).is_empty(), "{i}");
-        }
-        assert_eq!(judge(&good(), &[]).len(), 1, "a section of no system");
-    }
-
     #[test]
     fn the_answer_is_read_out_of_the_dom() {
-        let dom = "<pre id=\"seen\">{\"width\":390,\"scroll\":390,\"title\":\"a &amp; b\",\"h1\":[],\"sections\":[],\"small\":0,\"wide\":[],\"links\":[],\"loads\":0}</pre>";
-        assert_eq!(parse(dom).unwrap().title, "a & b");
+        let dom = "<pre id=\"seen\">{\"width\":390,\"scroll\":390,\"contrast\":7,\"faint\":\"a &amp; b\",\"text\":14,\"drawing\":9,\"dark\":false,\"wide\":[],\"crushed\":0,\"loaded\":[],\"sections\":[]}</pre>";
+        assert_eq!(parse(dom).unwrap().faint, "a & b");
         assert!(parse("<pre id=\"seen\"></pre>").is_err());
         assert_eq!(sheets(b"%PDF-1.4 << /Type /Page\n>> << /Type /Pages\n>>"), 1);
     }

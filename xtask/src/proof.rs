@@ -94,7 +94,23 @@ pub(crate) fn check_fixed() -> Verdict {
 /// What a run of the reproductions says: every measurement that is named was made, and those of tier `ci` hold.
 pub(crate) fn check_answers(answers: &[answers::Answer]) -> Verdict {
     let ledger = ledger::read(&path())?;
-    workspace::report("proof", &judge::measurements(&ledger, answers, data().is_dir()))?;
+    let is_here = |folder: &str| data().join(folder).is_dir();
+    let mut faults = judge::measurements(&ledger, answers, &is_here);
+    let required = std::env::var_os("NEUROPIL_REQUIRE_DATA").is_some_and(|v| v == "1");
+    for (line, folder) in judge::without_data(&ledger, &is_here) {
+        let said = format!(
+            "{}: {folder} is not in {}, so its {} measurements on real data are not judged",
+            line.shown(),
+            data().display(),
+            line.measurements_on_real_data.len()
+        );
+        if required {
+            faults.push(said);
+        } else {
+            println!("proof: {said}");
+        }
+    }
+    workspace::report("proof", &faults)?;
     let made: usize = answers.iter().map(|a| a.measurements.len()).sum();
     println!("proof: {made} measurements of {} systems agree with the ledger", answers.len());
     Ok(())

@@ -6,6 +6,7 @@ use ndarray::{Array2, ArrayView2};
 use numerics::bootstrap::{IntervalKind, interval, resample};
 use numerics::distributions::student_t_two_sided;
 use numerics::rng::stream;
+use numerics::summary::{mean, standard_deviation};
 use rayon::prelude::*;
 
 use crate::identify::{check, identify};
@@ -163,7 +164,7 @@ impl PairedBootstrap {
     /// # Errors
     /// [`Error::Parameter`] for a method that does not exist.
     pub fn error_bar(&self, method: usize) -> Result<f64> {
-        Ok(deviation(&self.column(method)?))
+        Ok(standard_deviation(&self.column(method)?))
     }
 
     /// 95 % percentile interval of a method's accuracy.
@@ -185,7 +186,7 @@ impl PairedBootstrap {
     pub fn compare(&self, a: usize, b: usize, df: f64) -> Result<PairedComparison> {
         let (x, y) = (self.column(a)?, self.column(b)?);
         let gaps: Vec<f64> = x.iter().zip(&y).map(|(x, y)| x - y).collect();
-        let (difference, sd) = (mean(&gaps), deviation(&gaps));
+        let (difference, sd) = (mean(&gaps), standard_deviation(&gaps));
         let t = if difference == 0.0 { 0.0 } else { difference / sd };
         Ok(PairedComparison { difference, sd, t, p: student_t_two_sided(t, df)? })
     }
@@ -197,15 +198,6 @@ impl PairedBootstrap {
         }
         Ok(self.accuracies.column(method).to_vec())
     }
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
-fn deviation(x: &[f64]) -> f64 {
-    let m = mean(x);
-    (x.iter().map(|v| (v - m) * (v - m)).sum::<f64>() / (x.len() as f64 - 1.0)).sqrt()
 }
 
 /// Accuracy of leave-one-subject-out identification on one draw; a vector drawn twice counts twice.

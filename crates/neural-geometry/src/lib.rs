@@ -49,5 +49,5 @@ pub use persistence::{Bar, Persistence, betti_curve, persistence, single_linkage
 pub use ranked::Ranked;
 pub use rdm::{Metric, Rdm};
 pub use rdm_file::RdmFile;
-pub use rsa::{Rsa, RsaPlan, align, rsa};
+pub use rsa::{Rsa, RsaPlan, align, bootstrap_stimuli, rsa};
 pub use separation::{Separation, separation};

@@ -68,9 +68,61 @@ fn bootstrapped(
     seed: u64,
     similarity: f64,
 ) -> Result<(f64, f64)> {
-    let n = a.stimuli();
     let whitened = matches!(measure, Comparison::WhitenedCosine | Comparison::WhitenedPearson);
-    let replicates = bootstrap(n, draws, seed, "rsa/stimuli", |drawn| {
+    let counts = if whitened { Repeats::Once } else { Repeats::AsDrawn };
+    let replicates = drawn(&[a, b], draws, seed, "rsa/stimuli", counts, |of| {
+        compare_vectors(&of[0], &of[1], measure).ok()
+    })?;
+    Ok(interval(similarity, &replicates, 0.95, IntervalKind::Percentile)?)
+}
+
+/// Replicates of any statistic of RDMs of the same stimuli over draws of stimuli with replacement, the same draw for all.
+///
+/// The statistic gets, for each RDM, the dissimilarities of all pairs of *different* stimuli that were drawn: an RDM of
+/// which one stimulus was drawn twice has two copies of its pairs and none of it with itself. Draws of fewer than three
+/// stimuli and those for which the statistic has no value (`None`) are left out.
+///
+/// # Errors
+/// [`Error::Length`] for RDMs of other numbers of stimuli, [`Error::TooFew`] without an RDM or when no draw has a value.
+pub fn bootstrap_stimuli<F>(
+    rdms: &[&Rdm],
+    draws: usize,
+    seed: u64,
+    purpose: &str,
+    statistic: F,
+) -> Result<Vec<f64>>
+where
+    F: Fn(&[Vec<f64>]) -> Option<f64> + Sync,
+{
+    drawn(rdms, draws, seed, purpose, Repeats::AsDrawn, statistic)
+}
+
+/// How often a stimulus counts that was drawn repeatedly.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeats {
+    AsDrawn,
+    Once,
+}
+
+fn drawn<F>(
+    rdms: &[&Rdm],
+    draws: usize,
+    seed: u64,
+    purpose: &str,
+    repeats: Repeats,
+    statistic: F,
+) -> Result<Vec<f64>>
+where
+    F: Fn(&[Vec<f64>]) -> Option<f64> + Sync,
+{
+    let Some(n) = rdms.first().map(|r| r.stimuli()) else {
+        return Err(Error::TooFew { what: "RDMs", needed: 1, found: 0 });
+    };
+    if let Some(other) = rdms.iter().find(|r| r.stimuli() != n) {
+        let expected = format!("{n}, as the first has");
+        return Err(Error::Length { what: "stimuli of an RDM", expected, found: other.stimuli() });
+    }
+    let replicates = bootstrap(n, draws, seed, purpose, |drawn| {
         let mut chosen = drawn.to_vec();
         chosen.sort_unstable();
         let mut distinct = chosen.clone();
@@ -78,18 +130,17 @@ fn bootstrapped(
         if distinct.len() < 3 {
             return None;
         }
-        let chosen = if whitened { distinct } else { chosen };
-        let (mut x, mut y) = (Vec::new(), Vec::new());
+        let chosen = if repeats == Repeats::Once { distinct } else { chosen };
+        let mut kept = vec![Vec::new(); rdms.len()];
         for (place, i) in chosen.iter().enumerate() {
             for j in chosen[place + 1..].iter().filter(|j| *j != i) {
                 let at = index(n, *i, *j);
-                x.push(a.condensed()[at]);
-                y.push(b.condensed()[at]);
+                kept.iter_mut().zip(rdms).for_each(|(to, rdm)| to.push(rdm.condensed()[at]));
             }
         }
-        compare_vectors(&x, &y, measure).ok()
+        statistic(&kept)
     })?;
-    Ok(interval(similarity, &replicates, 0.95, IntervalKind::Percentile)?)
+    Ok(replicates)
 }
 
 /// Place of the pair `i < j` in a condensed vector.

@@ -3,10 +3,11 @@
 use ndarray::{Array2, Axis};
 use neural_geometry::{
     BootstrapPlan, Comparison, Draw, Duplicates, GeoTopological, Metric, Ranked, Rdm, RsaPlan, Thresholds,
-    agtic, agtic_with, align, betti_curve, classical_mds, compare, crossnobis, geo_topological, grid_search,
-    identify, identify_draw, persistence, rsa, sample_thresholds, single_linkage_heights, smacof,
-    threshold_grid,
+    agtic, agtic_with, align, betti_curve, bootstrap_stimuli, classical_mds, compare, compare_vectors,
+    crossnobis, geo_topological, grid_search, identify, identify_draw, persistence, rsa, sample_thresholds,
+    single_linkage_heights, smacof, threshold_grid,
 };
+use numerics::bootstrap::{IntervalKind, interval};
 use numerics::rng::{normals, permutation, stream};
 use proptest::prelude::*;
 
@@ -194,6 +195,24 @@ fn chance_similarities_get_chance_p_values() {
         })
         .count();
     assert!((1..=14).contains(&small), "{small} of 60 at 0.1");
+}
+
+#[test]
+fn drawn_stimuli_give_the_intervals_of_rsa_and_of_differences() {
+    let rdm = |s| Rdm::from_patterns(&draw(9, 4, s).view(), Metric::Euclidean).unwrap();
+    let (a, b, small) = (rdm(1), rdm(2), Rdm::from_condensed(vec![1.0, 2.0, 3.0]).unwrap());
+    let plan = RsaPlan { bootstraps: 50, permutations: 0, seed: 5 };
+    let (low, high) = rsa(&a, &b, Comparison::Spearman, &plan).unwrap().ci95.unwrap();
+    let alike = |of: &[Vec<f64>]| compare_vectors(&of[0], &of[1], Comparison::Spearman).ok();
+    let draws = bootstrap_stimuli(&[&a, &b], 50, 5, "rsa/stimuli", alike).unwrap();
+    assert_eq!(interval(0.0, &draws, 0.95, IntervalKind::Percentile).unwrap(), (low, high));
+    // The draws are the same for all RDMs, so a difference of equal ones is none.
+    let gap = bootstrap_stimuli(&[&a, &a], 50, 5, "x", |of| {
+        Some(of[0].iter().sum::<f64>() - of[1].iter().sum::<f64>())
+    });
+    assert!(gap.unwrap().iter().all(|d| *d == 0.0));
+    assert!(bootstrap_stimuli(&[], 5, 0, "x", |_| Some(0.0)).is_err());
+    assert!(bootstrap_stimuli(&[&a, &small], 5, 0, "x", |_| Some(0.0)).is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::distributions::student_t_two_sided;
 use crate::order::ordered;
 use crate::ranks::average_ranks;
+use crate::summary::mean;
 use crate::{Error, Result};
 
 /// Pearson's correlation, `cov(x, y) / (sd(x) sd(y))`, clamped to `[-1, 1]`.
@@ -211,10 +212,6 @@ fn inversions(values: &mut Vec<u32>) -> u64 {
         width *= 2;
     }
     count
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
 }
 
 /// What rounding leaves of a constant vector is no spread.

@@ -49,6 +49,35 @@ pub fn student_t_two_sided(t: f64, df: f64) -> Result<f64> {
     Ok(if x.is_nan() { 1.0 } else { beta_ratio(df / 2.0, 0.5, x, rest) })
 }
 
+/// The quantile of Student's t: the `t` with `P(T <= t) = p`, by bisection of [`student_t_two_sided`] to the last bits
+/// of a double.
+///
+/// # Errors
+/// [`Error::Parameter`] unless `0 < p < 1` and `df` is positive and finite.
+pub fn student_t_quantile(p: f64, df: f64) -> Result<f64> {
+    if !(p > 0.0 && p < 1.0) {
+        return Err(Error::Parameter { name: "p", value: p, expected: "in (0, 1)" });
+    }
+    // Both tails together, so that the far one is not a difference of numbers near 1.
+    let tails = 2.0 * p.min(1.0 - p);
+    let (mut low, mut high) = (0.0, 1.0);
+    while student_t_two_sided(high, df)? > tails && high < 1e300 {
+        (low, high) = (high, 2.0 * high);
+    }
+    loop {
+        let middle = low + 0.5 * (high - low);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if student_t_two_sided(middle, df)? > tails {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(if p < 0.5 { -high } else { high })
+}
+
 /// `I_x(a, b)` with `rest = 1 - x`.
 fn beta_ratio(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 || rest <= 0.0 {
@@ -164,7 +193,34 @@ mod tests {
         assert!(ln_gamma(0.0).is_err() && ln_gamma(f64::INFINITY).is_err());
     }
 
+    #[test]
+    fn quantiles_of_t_are_those_of_closed_forms_and_tables() {
+        let t = |p, df| student_t_quantile(p, df).unwrap();
+        // One degree of freedom: tan(pi (p - 1/2)). Two: (2 p - 1) / sqrt(2 p (1 - p)).
+        for p in [0.6, 0.75, 0.9, 0.975, 0.999] {
+            let cauchy = (std::f64::consts::PI * (p - 0.5)).tan();
+            assert!((t(p, 1.0) / cauchy - 1.0).abs() < 1e-11, "{p}: {} {cauchy}", t(p, 1.0));
+            let two = (2.0 * p - 1.0) / (2.0 * p * (1.0 - p)).sqrt();
+            assert!((t(p, 2.0) / two - 1.0).abs() < 1e-11, "{p}: {} {two}", t(p, 2.0));
+        }
+        for (df, table) in [(4.0, 2.776_445), (9.0, 2.262_157), (19.0, 2.093_024), (99.0, 1.984_217)] {
+            assert!((t(0.975, df) - table).abs() < 1e-6, "{df}: {}", t(0.975, df));
+        }
+        assert!(t(0.5, 3.0).abs() < 1e-12);
+        assert!(student_t_quantile(0.0, 3.0).is_err() && student_t_quantile(1.0, 3.0).is_err());
+        assert!(student_t_quantile(f64::NAN, 3.0).is_err() && student_t_quantile(0.9, 0.0).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn quantiles_undo_tails(p in 0.001..0.999_f64, df in 0.5..300.0_f64) {
+            let t = student_t_quantile(p, df).unwrap();
+            let upper = student_t_two_sided(t, df).unwrap() / 2.0;
+            let found = if t < 0.0 { upper } else { 1.0 - upper };
+            prop_assert!((found - p).abs() < 1e-11, "{found} {p}");
+            prop_assert!((student_t_quantile(1.0 - p, df).unwrap() + t).abs() <= 1e-9 * t.abs().max(1e-3));
+        }
+
         #[test]
         fn the_two_tails_of_beta_sum_to_one(a in 0.1..200.0_f64, b in 0.1..200.0_f64, x in 0.0..1.0_f64) {
             let sum = incomplete_beta(a, b, x).unwrap() + incomplete_beta(b, a, 1.0 - x).unwrap();

@@ -34,5 +34,6 @@ pub mod pca;
 pub mod permutation;
 pub mod ranks;
 pub mod rng;
+pub mod summary;
 
 pub use error::{Error, Result};

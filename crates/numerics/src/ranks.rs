@@ -28,6 +28,19 @@ pub fn average_ranks(values: &[f64]) -> Result<Vec<f64>> {
     Ok(ranks)
 }
 
+/// Ordinal ranks, `1..=n`: equal values are ranked in the order in which they appear. For two-valued data rank
+/// correlations depend on that order; [`average_ranks`] do not.
+///
+/// # Errors
+/// [`Error::NotFinite`] for NaN, [`Error::TooFew`] for no value.
+pub fn ordinal_ranks(values: &[f64]) -> Result<Vec<f64>> {
+    let mut ranks = vec![0.0; values.len()];
+    for (rank, (_, i)) in ordered("ranks", values)?.iter().enumerate() {
+        ranks[*i as usize] = rank as f64 + 1.0;
+    }
+    Ok(ranks)
+}
+
 /// Linear map of the values onto `[0, 1]`: `(x - min) / (max - min)`.
 ///
 /// # Errors
@@ -85,6 +98,12 @@ mod tests {
         assert_eq!(average_ranks(&[3.0, 1.0, 3.0, 2.0]).unwrap(), [3.5, 1.0, 3.5, 2.0]);
         assert_eq!(average_ranks(&[-0.0, 0.0, f64::INFINITY]).unwrap(), [1.5, 1.5, 3.0]);
         assert!(average_ranks(&[f64::NAN]).is_err() && average_ranks(&[]).is_err());
+    }
+
+    #[test]
+    fn ordinal_ranks_follow_the_order_of_appearance() {
+        assert_eq!(ordinal_ranks(&[3.0, 1.0, 3.0, 2.0, -0.0, 0.0]).unwrap(), [5.0, 3.0, 6.0, 4.0, 1.0, 2.0]);
+        assert!(ordinal_ranks(&[f64::NAN]).is_err() && ordinal_ranks(&[]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a reproduction measured and whether its claim held.
 
+use numerics::summary::{mean, t_interval};
 use serde::{Deserialize, Serialize};
 
 use crate::Figure;
@@ -106,6 +107,19 @@ impl Measurement {
         Self::new(name, value, Relation::In, Target::Interval([lo, hi]))
     }
 
+    /// The lower end of Student's 95 % interval of the mean over seeds is at least the target: what is claimed is not
+    /// that the mean came out so, but that the seeds leave no doubt of it. One seed has no interval: its value stands in
+    /// for the bound, and the note says so.
+    #[must_use]
+    pub fn lower_bound(name: &str, values: &[f64], target: f64) -> Self {
+        match t_interval(values, 0.95) {
+            Ok((low, high)) => Self::at_least(name, low, target)
+                .ci95(low, high)
+                .note(format!("the lower end of the interval of the mean, {:.4}", mean(values))),
+            Err(_) => Self::at_least(name, mean(values), target).note("one draw, which has no interval"),
+        }
+    }
+
     /// With the baseline's value.
     #[must_use]
     pub fn baseline(mut self, value: f64) -> Self {
@@ -134,10 +148,18 @@ impl Measurement {
         self
     }
 
-    /// With a remark.
+    /// With Student's 95 % interval of the mean of these values, one a seed; none below two of them.
+    #[must_use]
+    pub fn interval_of(mut self, values: &[f64]) -> Self {
+        self.ci95 = t_interval(values, 0.95).ok().map(|(low, high)| [low, high]);
+        self
+    }
+
+    /// With a remark, after those that are there.
     #[must_use]
     pub fn note(mut self, text: impl Into<String>) -> Self {
-        self.note = Some(text.into());
+        let text = text.into();
+        self.note = Some(self.note.map_or_else(|| text.clone(), |before| format!("{before}; {text}")));
         self
     }
 }
@@ -158,5 +180,24 @@ impl Outcome {
     #[must_use]
     pub fn holds(&self) -> bool {
         !self.measurements.is_empty() && self.measurements.iter().all(|m| m.holds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lower_bound_is_no_mean() {
+        let m = Measurement::lower_bound("x", &[0.0, 0.1, 0.2], 0.0);
+        // 0.1 - 4.3027 * 0.1 / sqrt(3)
+        assert!((m.value + 0.148_413_7).abs() < 1e-6 && !m.holds, "{}", m.value);
+        assert_eq!(m.ci95.map(|c| c[0]), Some(m.value));
+        assert!(Measurement::lower_bound("x", &[0.1, 0.1, 0.1], 0.0).holds);
+        let one = Measurement::lower_bound("x", &[0.1], 0.0).note("more");
+        assert!(one.holds && one.ci95.is_none());
+        assert_eq!(one.note.as_deref(), Some("one draw, which has no interval; more"));
+        assert!(!Measurement::lower_bound("x", &[], 0.0).holds);
+        assert!(Measurement::at_least("x", 1.0, 0.0).interval_of(&[1.0]).ci95.is_none());
     }
 }

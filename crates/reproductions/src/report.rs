@@ -57,7 +57,7 @@ pub fn html(sections: &[Section], tier: Tier) -> String {
 
 fn tier_sentence(tier: Tier) -> &'static str {
     match tier {
-        Tier::Quick => "Quick run: small sizes, so every verdict is indicative.",
+        Tier::Quick => "Quick run: one seed and small sizes, so every verdict is indicative.",
         Tier::Ci => "Run at the sizes of continuous integration.",
         Tier::Full => "Run at full sizes.",
     }

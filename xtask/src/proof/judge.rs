@@ -34,6 +34,12 @@ pub(crate) fn lines(ledger: &Ledger) -> Vec<String> {
             }
             _ => {}
         }
+        if entry.real_data.is_some() == entry.measurements_on_real_data.is_empty() {
+            faults.push(format!(
+                "{}: measurements_on_real_data and real_data, the folder they need, go together",
+                entry.shown()
+            ));
+        }
         for m in &entry.measured {
             if !entry.names().any(|n| *n == m.name) {
                 faults.push(format!("{}: a value of `{}`, which it does not name", entry.shown(), m.name));
@@ -82,8 +88,22 @@ fn proof_lines(sheet: &str) -> usize {
     section.filter(|l| l.split_once(". ").is_some_and(|(n, _)| n.parse::<usize>().is_ok())).count()
 }
 
-/// Measurements that were not made, or do not hold at the size at which they must.
-pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer], real_data: bool) -> Vec<String> {
+/// The lines whose data are not here, and which: their measurements cannot be judged.
+pub(crate) fn without_data<'a>(
+    ledger: &'a Ledger,
+    is_here: &dyn Fn(&str) -> bool,
+) -> Vec<(&'a Line, &'a str)> {
+    let needed = ledger.line.iter().filter_map(|l| Some((l, l.real_data.as_deref()?)));
+    needed.filter(|(_, folder)| !is_here(folder)).collect()
+}
+
+/// Measurements that were not made, or do not hold at the size at which they must. Those on real data are due where
+/// `is_here` knows their folder.
+pub(crate) fn measurements(
+    ledger: &Ledger,
+    answers: &[Answer],
+    is_here: &dyn Fn(&str) -> bool,
+) -> Vec<String> {
     let mut faults = Vec::new();
     for answer in answers {
         if !ledger.sheet.iter().any(|s| s.id == answer.id) {
@@ -105,7 +125,8 @@ pub(crate) fn measurements(ledger: &Ledger, answers: &[Answer], real_data: bool)
         };
         // What belongs to the full size may be left out below it.
         let due = entry.tier == Tier::Ci || answer.tier == "full";
-        let real = entry.measurements_on_real_data.iter().filter(|_| real_data);
+        let here = entry.real_data.as_deref().is_some_and(is_here);
+        let real = entry.measurements_on_real_data.iter().filter(|_| here);
         for name in entry.measurements.iter().chain(real).filter(|_| due) {
             if !answer.measurements.iter().any(|m| m.name == *name) {
                 let near: Vec<&str> = answer.measurements.iter().map(|m| m.name.as_str()).collect();
@@ -190,6 +211,10 @@ mod tests {
         let stranger = Line { sheet: "99-x".into(), ..line(1) };
         assert_eq!(lines(&ledger(vec![line(1), line(2), stranger])).len(), 1);
         assert_eq!(lines(&ledger(vec![measured(&["a"]), line(2)])).len(), 1, "a value must be written");
+        let homeless = Line { measurements_on_real_data: vec!["w".into()], ..line(1) };
+        let faults = lines(&ledger(vec![homeless, line(2)]));
+        assert!(faults.iter().any(|f| f.contains("real_data")), "{faults:?}");
+        assert_eq!(lines(&ledger(vec![Line { real_data: Some("x".into()), ..line(1) }, line(2)])).len(), 1);
         assert_eq!(systems(&ledger(vec![]), &["26-trsa".into(), "32-x".into()]).len(), 1);
     }
 
@@ -208,7 +233,7 @@ mod tests {
     #[test]
     fn a_measurement_must_be_made_and_hold() {
         let known = ledger(vec![measured(&["a"]), line(2)]);
-        let judged = |l: &Ledger, a: &[Answer]| measurements(l, a, true).len();
+        let judged = |l: &Ledger, a: &[Answer]| measurements(l, a, &|_| true).len();
         assert_eq!(judged(&known, &answer("ci", true)), 0);
         assert_eq!(judged(&known, &answer("ci", false)), 1);
         assert_eq!(judged(&known, &answer("quick", false)), 0, "one seed proves nothing");
@@ -220,9 +245,18 @@ mod tests {
         assert_eq!(judged(&late(&["b"]), &answer("ci", true)), 0, "not due yet");
         assert_eq!(judged(&late(&["b"]), &answer("full", true)), 1);
         assert_eq!(judged(&ledger(vec![line(1)]), &answer("ci", false)), 1, "unmapped ones count");
-        let real = Line { measurements_on_real_data: vec!["w".into()], ..measured(&["a"]) };
-        assert_eq!(judged(&ledger(vec![real.clone()]), &answer("ci", true)), 1);
-        assert!(measurements(&ledger(vec![real]), &answer("ci", true), false).is_empty());
+        let real = Line {
+            measurements_on_real_data: vec!["w".into()],
+            real_data: Some("../beside".into()),
+            ..measured(&["a"])
+        };
+        let needs = ledger(vec![real]);
+        // Other real data are here: what counts is the folder that the line needs.
+        for (here, faults) in [("../beside", 1), ("worms", 0)] {
+            let is_here = |folder: &str| folder == here;
+            assert_eq!(measurements(&needs, &answer("ci", true), &is_here).len(), faults, "{here}");
+            assert_eq!(without_data(&needs, &is_here).len(), 1 - faults, "{here}");
+        }
     }
 
     #[test]
@@ -233,6 +267,7 @@ mod tests {
         assert_eq!((m.value, m.commit.as_str(), m.tier.as_str()), (Some(1.5), "c0", "full"));
         assert!(lines(&known).is_empty());
         known.line[0].measurements_on_real_data.push("w".into());
+        known.line[0].real_data = Some("worms".into());
         let old = Measured { name: "w".into(), ..known.line[0].measured[0].clone() };
         known.line[0].measured.push(old);
         assert_eq!(update(&mut known, &answer("ci", true)), 1);

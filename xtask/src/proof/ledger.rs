@@ -10,8 +10,10 @@ use crate::workspace::{self, Verdict};
 const HEAD: &str = "\
 # Every numbered line under \"Proof at small scale\" of the sheets whose systems are here, and what stands behind it.
 # `says` paraphrases the line. `tests` are written SUITE::PATH as `cargo nextest list` writes them; `measurements` are
-# names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where NEUROPIL_DATA is. `tier` says what is enough to see it hold: ci, or full for what
-# costs more than about 25 s. A line whose system is not here yet says so with `due`.
+# names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where the folder
+# `real_data` is (relative to NEUROPIL_DATA; without it the check says that they are not judged). `tier` says what is
+# enough to see it hold: ci, or full for what costs more than about 25 s. A line whose system is not here yet says so
+# with `due`.
 # `cargo xtask proof --check` holds this file against the sources and a run; `cargo xtask proof --update` measures at
 # full size and writes every [[line.measured]].
 
@@ -61,7 +63,10 @@ pub(crate) struct Line {
     /// Measurements of the sheet's reproduction.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) measurements: Vec<String>,
-    /// Measurements that are made only where real data are.
+    /// The folder of the data, relative to that of real data, that [`Line::measurements_on_real_data`] need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) real_data: Option<String>,
+    /// Measurements that are made only where that folder is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) measurements_on_real_data: Vec<String>,
     /// What they were last.

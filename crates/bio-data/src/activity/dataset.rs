@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2};
 
-use super::parquet_read::Part;
+use super::parquet_part::Part;
 use super::{Columns, Layout, WormReader, WormRecording, value, write_parquet};
 use crate::Result;
 

@@ -1,5 +1,6 @@
 //! Measures against random graphs of the same degrees.
 
+use numerics::summary;
 use rayon::prelude::*;
 
 use super::{Lengths, Network, clustering, degrees, motifs, paths, rewire, rich_club};
@@ -18,6 +19,8 @@ pub struct Score {
     pub sd: f64,
     /// `(value - mean) / sd`; NaN where all random graphs agree.
     pub z: f64,
+    /// The values of the random graphs, in the order of their indices.
+    pub random: Vec<f64>,
 }
 
 /// All measures of a graph beside degree-preserving random graphs.
@@ -111,10 +114,47 @@ impl Report {
     }
 }
 
+impl Score {
+    /// The one-sided p-value of as large a value in a random graph: `(1 + #{random >= value}) / (1 + replicates)`. It needs
+    /// no normal distribution, as `z` does, and cannot be below `1 / (1 + replicates)`.
+    #[must_use]
+    pub fn p_upper(&self) -> f64 {
+        upper(self.value, &self.random)
+    }
+
+    /// The same for the first random graph in the place of the graph, against the others: a control, which has any value
+    /// with equal chance.
+    #[must_use]
+    pub fn p_upper_of_random(&self) -> f64 {
+        self.random.split_first().map_or(f64::NAN, |(first, others)| upper(*first, others))
+    }
+}
+
+/// Rounding of sums in another order does not undo a tie.
+fn upper(value: f64, random: &[f64]) -> f64 {
+    if !value.is_finite() {
+        return f64::NAN;
+    }
+    let bar = value - 1e-12 * value.abs();
+    (1 + random.iter().filter(|r| **r >= bar).count()) as f64 / (1 + random.len()) as f64
+}
+
 fn score(name: &str, value: f64, random: &[f64]) -> Score {
-    let n = random.len() as f64;
-    let mean = random.iter().sum::<f64>() / n;
-    let sd = (random.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (n - 1.0)).sqrt();
+    let (mean, sd) = (summary::mean(random), summary::standard_deviation(random));
     let z = if sd > 0.0 { (value - mean) / sd } else { f64::NAN };
-    Score { name: name.to_owned(), value, mean, sd, z }
+    Score { name: name.to_owned(), value, mean, sd, z, random: random.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_values_count_the_graph_itself() {
+        let s = score("x", 3.0, &[1.0, 2.0, 3.0 + 1e-15, 4.0]);
+        assert_eq!((s.p_upper(), s.p_upper_of_random()), (3.0 / 5.0, 1.0));
+        assert_eq!(score("x", 9.0, &[1.0, 2.0, 3.0]).p_upper(), 0.25);
+        assert!(score("x", f64::NAN, &[1.0, 2.0]).p_upper().is_nan());
+        assert!((s.mean - 2.5).abs() < 1e-12 && (s.z - 0.5 / s.sd).abs() < 1e-12);
+    }
 }

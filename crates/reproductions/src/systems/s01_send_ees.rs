@@ -10,6 +10,7 @@ use llm_neurons::{Ees, EesVariant, EigenScoreConvention, ExactMethod, eigenscore
 use ndarray::Array2;
 use numerics::correlation::pearson;
 use numerics::rng::{normals, permutation, stream};
+use numerics::summary::{mean, median};
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -100,7 +101,7 @@ fn draw(seed: u64) -> Result<Draw> {
 
 /// Check 3: the estimate follows the exact score.
 fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(3, 20, 100));
+    let seeds = plan.seeds(plan.pick(1, 20, 100));
     let draws = seeds.iter().map(|seed| draw(*seed)).collect::<Result<Vec<Draw>>>()?;
     let against = |pick: &dyn Fn(&Draw) -> Vec<f64>| -> Result<Vec<f64>> {
         draws.iter().map(|d| pearson(&d.exact, &pick(d)).map_err(fail)).collect()
@@ -115,13 +116,12 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             pearson(&d.exact, &order.iter().map(|i| d.shifted[*i]).collect::<Vec<f64>>()).map_err(fail)
         })
         .collect::<Result<Vec<f64>>>()?;
-    let (low, high) = interval(&shifted);
     outcome.measurements.push(
         Measurement::at_least("tracking: correlation of EES with EigenScore", mean(&shifted), 0.98)
             .baseline(1.0)
             .control(mean(&shuffled))
             .seeds(&seeds)
-            .ci95(low, high)
+            .interval_of(&shifted)
             .note("mean over draws of 200 answer sets; baseline: exact; control: estimates of other sets"),
     );
     let least = shifted.iter().take(3).copied().fold(f64::INFINITY, f64::min);
@@ -131,13 +131,12 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             .control(mean(&shuffled[..3.min(shuffled.len())]))
             .seeds(&seeds[..3.min(seeds.len())]),
     );
-    let (low, high) = interval(&literal);
     outcome.measurements.push(
         Measurement::within("tracking: correlation of the paper's [0, 1] integral", mean(&literal), 0.3, 0.6)
             .baseline(mean(&shifted))
             .control(mean(&shuffled))
             .seeds(&seeds)
-            .ci95(low, high)
+            .interval_of(&literal)
             .note("without ln lambda_max the paper's formula follows EigenScore poorly; the sheet's prototype: 0.36 to 0.53"),
     );
     let first = &draws[0];
@@ -159,7 +158,7 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 /// The estimate's error, beside that of a guess from the trace alone.
 fn accuracy(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let (k, d) = (400, 1024);
-    let seeds = plan.seeds(20);
+    let seeds = plan.seeds(plan.pick(1, 20, 20));
     let mut errors = Vec::new();
     let mut guesses = Vec::new();
     for seed in &seeds {
@@ -171,13 +170,12 @@ fn accuracy(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         // Without any moment beyond the trace: all eigenvalues equal to their mean, here about 1.
         guesses.push((ALPHA.ln_1p() - exact).abs());
     }
-    let (low, high) = interval(&errors);
     outcome.measurements.push(
         Measurement::at_most(&format!("accuracy: mean error of EES, K {k}, D {d}"), mean(&errors), 0.02)
             .baseline(0.0)
             .control(mean(&guesses))
             .seeds(&seeds)
-            .ci95(low, high)
+            .interval_of(&errors)
             .note("30 moments, 10 probes; control: the logarithm of the mean eigenvalue"),
     );
     Ok(())
@@ -202,7 +200,8 @@ fn speed(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             eigen.push(t_eigen);
         }
     }
-    let (estimate, cholesky, eigen) = (median(&mut estimate), median(&mut cholesky), median(&mut eigen));
+    let (estimate, cholesky, eigen) =
+        (median(&estimate).map_err(fail)?, median(&cholesky).map_err(fail)?, median(&eigen).map_err(fail)?);
     outcome.measurements.push(
         Measurement::at_least("speed: covariance and eigenvalues over EES, K 2000, D 4096", eigen / estimate, 2.0)
             .baseline(1.0)
@@ -271,20 +270,4 @@ fn best<T>(work: impl Fn() -> llm_neurons::Result<T>) -> Result<(f64, T)> {
     let (first, _) = timed(&work)?;
     let (second, value) = timed(&work)?;
     Ok((first.min(second), value))
-}
-
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len() as f64
-}
-
-fn median(x: &mut [f64]) -> f64 {
-    x.sort_unstable_by(f64::total_cmp);
-    x[x.len() / 2]
-}
-
-/// Mean plus and minus 1.96 standard errors.
-fn interval(x: &[f64]) -> (f64, f64) {
-    let (m, n) = (mean(x), x.len() as f64);
-    let error = 1.96 * (x.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
-    (m - error, m + error)
 }

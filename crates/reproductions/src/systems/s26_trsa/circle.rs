@@ -3,6 +3,7 @@
 use ndarray::Array2;
 use neural_geometry::{Bar, Metric, Rdm, persistence};
 use numerics::rng::{normals, stream};
+use numerics::summary::mean;
 use rand::RngExt;
 use rayon::prelude::*;
 
@@ -13,9 +14,9 @@ use crate::{Measurement, Outcome, Plan, Result};
 /// Points of each pattern.
 const POINTS: usize = 60;
 
-/// Longest loop of noisy circles over the second longest, beside that of clouds.
+/// By how much the longest loop of noisy circles outlasts the next, beside that of clouds.
 pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(20, 40, 200));
+    let seeds = plan.seeds(plan.pick(1, 40, 200));
     let bars = |ring: bool| -> Result<Vec<Vec<Bar>>> {
         seeds
             .par_iter()
@@ -27,13 +28,15 @@ pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             .collect()
     };
     let (rings, clouds) = (bars(true)?, bars(false)?);
-    let share =
-        |all: &[Vec<Bar>]| all.iter().filter(|b| dominance(b) >= 3.0).count() as f64 / all.len() as f64;
+    let lead = |all: &[Vec<Bar>]| all.iter().map(|b| prominence(b)).collect::<Vec<f64>>();
+    let (ring, cloud) = (lead(&rings), lead(&clouds));
+    let gaps: Vec<f64> = ring.iter().zip(&cloud).map(|(r, c)| r - c).collect();
     outcome.measurements.push(
-        Measurement::at_least("persistence: noisy circles with one dominant loop", share(&rings), 0.95)
-            .control(share(&clouds))
+        Measurement::lower_bound("persistence: lead of the longest loop, noisy circle minus square (lower bound)", &gaps, 0.0)
+            .baseline(mean(&ring))
+            .control(mean(&cloud))
             .seeds(&seeds)
-            .note("the longest loop lasts at least three times as long as the next; control: points drawn from a square"),
+            .note("lead: the share of its length by which the longest loop outlasts the next; baseline: circles; control: points drawn from a square"),
     );
     let series = |name: &str, bars: &[Bar]| Series {
         name: name.to_owned(),
@@ -49,14 +52,14 @@ pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Length of the longest bar over that of the next.
-fn dominance(bars: &[Bar]) -> f64 {
+/// `(longest - next) / longest`: 0 without a loop, 1 where there is one alone.
+fn prominence(bars: &[Bar]) -> f64 {
     let mut lengths: Vec<f64> = bars.iter().map(Bar::length).collect();
     lengths.sort_by(|a, b| b.total_cmp(a));
     match lengths.as_slice() {
         [] => 0.0,
-        [_] => f64::INFINITY,
-        [first, second, ..] => first / second,
+        [_] => 1.0,
+        [first, second, ..] => (first - second) / first,
     }
 }
 
