@@ -65,7 +65,9 @@ impl Verb for Mds {
         let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
         context.admit("the scaling", 64 * file.condensed.len() as u64)?;
         let mut rdm = file.rdm().map_err(bad)?;
-        if matches!(file.metric.as_deref(), Some("sqeuclidean" | "crossnobis")) {
+        // What a transform made of them are ranks, ramps or path lengths, no squares.
+        let squared = matches!(file.metric.as_deref(), Some("sqeuclidean" | "crossnobis"));
+        if squared && file.transforms.is_empty() {
             document::warn("the RDM holds squared distances: their roots are scaled, negative ones as 0");
             let roots = rdm.condensed().iter().map(|d| d.max(0.0).sqrt()).collect();
             rdm = Rdm::from_condensed(roots).map_err(bad)?;

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lists::{encode, names};
+use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure};
@@ -27,7 +28,7 @@ pub(crate) struct Rdm {
     #[arg(long)]
     key: Option<String>,
     /// Order of the array's axes: time,units or units,time
-    #[arg(long)]
+    #[arg(long, value_parser = axes())]
     axes: Option<String>,
     /// Condition of each row, for crossnobis: a list, or a file with one a line or one array
     #[arg(long, value_name = "LIST")]
@@ -136,7 +137,8 @@ impl Verb for Rdm {
             None => named,
         };
         let values: Vec<f64> = rdm.condensed().iter().map(|d| d / divisor).collect();
-        let file = RdmFile { condensed: values, metric: Some(self.metric.name().to_owned()), labels };
+        let metric = Some(self.metric.name().to_owned());
+        let file = RdmFile { condensed: values, metric, transforms: Vec::new(), labels };
         file.write(&self.out).map_err(file_failure)?;
         let values = file.condensed;
         Ok(Answer {

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rdm::Choice;
+use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure};
@@ -34,7 +35,7 @@ pub(crate) struct Rsa {
     #[arg(long, requires = "patterns")]
     key: Option<String>,
     /// Order of the arrays' axes, with --patterns: time,units or units,time
-    #[arg(long, requires = "patterns")]
+    #[arg(long, requires = "patterns", value_parser = axes())]
     axes: Option<String>,
     /// Draws of stimuli behind the interval; 0: none
     #[arg(long, default_value_t = 1000, value_name = "N")]
