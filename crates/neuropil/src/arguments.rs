@@ -1,5 +1,6 @@
 //! How flags that several verbs share are read, and what they say to a value they cannot take.
 
+#[cfg(any(feature = "geometry", feature = "llm"))]
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 /// A whole number from 0, for `--seed`, `--threads` and `--max-memory`.
@@ -13,6 +14,7 @@ pub(crate) fn whole_number<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
 }
 
 /// The orders of axes that a recording's array may have.
+#[cfg(any(feature = "geometry", feature = "llm"))]
 pub(crate) fn axes() -> PossibleValuesParser {
     PossibleValuesParser::new([
         PossibleValue::new("time,units").alias("samples,units"),
@@ -21,33 +23,36 @@ pub(crate) fn axes() -> PossibleValuesParser {
     ])
 }
 
-/// The candidates that `wanted` may have meant, the nearest first: those that differ in at most a third of their letters
-/// (a swap of two neighbours counts once), in whole or in one of the parts between dots, dashes and spaces.
+/// The candidates that `wanted` may have meant: those that differ least, and in at most a third of their letters (a swap
+/// of two neighbours counts once). Where no candidate is near as a whole, parts between dots, dashes and spaces are.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    let parts = |text: &str| -> Vec<String> {
-        let whole = text.to_lowercase();
-        let mut all: Vec<String> = whole.split(['.', '-', ' ']).map(str::to_owned).collect();
-        all.push(whole);
-        all.retain(|p| !p.is_empty());
-        all
-    };
-    let wanted = parts(wanted);
-    let mut near: Vec<(usize, &str)> = Vec::new();
-    for candidate in candidates {
-        let distances = parts(candidate).into_iter().flat_map(|c| {
-            wanted
-                .iter()
-                .filter_map(move |w| {
-                    let apart = edits(w, &c);
-                    (apart <= w.chars().count().max(c.chars().count()) / 3).then_some(apart)
-                })
-                .collect::<Vec<_>>()
-        });
-        near.extend(distances.min().map(|apart| (apart, candidate)));
+    let wanted = wanted.to_lowercase();
+    let candidates: Vec<(&str, String)> = candidates.into_iter().map(|c| (c, c.to_lowercase())).collect();
+    let whole = least(candidates.iter().map(|(c, lower)| (*c, apart(&wanted, lower))));
+    if !whole.is_empty() {
+        return whole;
     }
-    near.sort_by_key(|(apart, _)| *apart);
-    let Some(least) = near.first().map(|n| n.0) else { return Vec::new() };
-    near.into_iter().take_while(|n| n.0 == least).map(|n| n.1).collect()
+    least(candidates.iter().map(|(c, lower)| {
+        let pairs = parts(&wanted).flat_map(|w| parts(lower).map(move |p| (w, p)));
+        (*c, pairs.filter_map(|(w, p)| apart(w, p)).min())
+    }))
+}
+
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(['.', '-', ' ']).filter(|part| !part.is_empty())
+}
+
+/// How many letters two words differ in, where that is at most a third of them.
+fn apart(a: &str, b: &str) -> Option<usize> {
+    let found = edits(a, b);
+    (found <= a.chars().count().max(b.chars().count()) / 3).then_some(found)
+}
+
+/// Those with the smallest number, in their order.
+fn least<'a>(scored: impl Iterator<Item = (&'a str, Option<usize>)>) -> Vec<&'a str> {
+    let scored: Vec<(&str, usize)> = scored.filter_map(|(c, d)| Some((c, d?))).collect();
+    let smallest = scored.iter().map(|s| s.1).min();
+    scored.into_iter().filter(|s| Some(s.1) == smallest).map(|s| s.0).collect()
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that make `a` into `b`.
@@ -96,7 +101,10 @@ mod tests {
         assert_eq!(nearest("homogenised", ids), ["32-homogenized-worm"]);
         assert_eq!(nearest("Send", ids), ["01-send-ees"]);
         assert!(nearest("99-nothing", ids).is_empty() && nearest("", ids).is_empty());
-        assert_eq!(nearest("rdmm", ["geometry.rdm", "geometry.rsa"]), ["geometry.rdm"]);
+        let verbs = ["geometry.rdm", "geometry.rsa", "bio.recordings"];
+        assert_eq!(nearest("rdmm", verbs), ["geometry.rdm"]);
+        assert_eq!(nearest("geometry.rmd", verbs), ["geometry.rdm"]);
+        assert_eq!(nearest("geometry.nothing", verbs), ["geometry.rdm", "geometry.rsa"]);
     }
 
     #[test]

@@ -48,7 +48,6 @@ impl Context {
     ///
     /// # Errors
     /// A failure of kind `device`: not in this build, not in this machine, or not working.
-    #[cfg(feature = "llm")]
     pub(crate) fn open_device(&self) -> Result<&Opened> {
         if self.opened.get().is_none() {
             let opened = self.device.open().map_err(|e| Failure::new("device", e))?;

@@ -15,6 +15,9 @@ const KINDS: [&str; 7] = ["empty", "folder", "nan", "infinite", "one", "constant
 /// Nothing can be made of these.
 const HOPELESS: &[&str] = &["empty", "folder", "nan", "infinite"];
 
+/// Without two different values there are no ranks and no correlation.
+const EQUAL: &[&str] = &["constant", "zeros"];
+
 /// The value at `(row, unit)` of an array of this kind.
 fn value(kind: &str, row: usize, unit: usize) -> f64 {
     match kind {
@@ -60,11 +63,11 @@ fn write(at: &Path) {
             .i64("labels", ndarray::arr1(&[0_i64, 1, 0, 1, 0, 1]).view().into_dyn())
             .write(&folder.join("ids.npz"))
             .unwrap();
-        let times: Array1<f64> = (0..200).map(|i| 0.2 * f64::from(i)).collect();
+        let times: Array1<f64> = (0..700).map(|i| 0.2 * f64::from(i)).collect();
         Npz::new()
             .f64(
                 "traces",
-                Array2::from_shape_fn((200, units), |(i, j)| value(kind, i % 9, j)).view().into_dyn(),
+                Array2::from_shape_fn((700, units), |(i, j)| value(kind, i % 9, j)).view().into_dyn(),
             )
             .f64("times", times.view().into_dyn())
             .text("who", &["AVAL", "AVAR", "RIML", "RIMR"].map(str::to_owned)[..units])
@@ -80,15 +83,22 @@ struct Call {
     refuses: &'static [&'static str],
     /// Kinds that are tried; all where empty.
     tried: &'static [&'static str],
+    /// Whether infinite values mean something: pairs that nothing joins.
+    infinite: bool,
 }
 
 const fn call(arguments: &'static str, refuses: &'static [&'static str]) -> Call {
-    Call { arguments, refuses, tried: &[] }
+    Call { arguments, refuses, tried: &[], infinite: false }
 }
 
 /// Files of other layouts: empty, or folders.
 const fn other(arguments: &'static str) -> Call {
-    Call { arguments, refuses: &[], tried: &["empty", "folder"] }
+    Call { arguments, refuses: &[], tried: &["empty", "folder"], infinite: false }
+}
+
+/// A verb that takes infinite dissimilarities, as geodesics can be.
+const fn taking_infinite(arguments: &'static str) -> Call {
+    Call { arguments, refuses: &[], tried: &[], infinite: true }
 }
 
 /// Tries every call on every kind; says all that is wrong at once.
@@ -98,7 +108,8 @@ fn judge(calls: &[Call]) {
     let mut faults = Vec::new();
     for call in calls {
         for kind in KINDS.iter().filter(|k| call.tried.is_empty() || call.tried.contains(k)) {
-            let refused = HOPELESS.contains(kind) || call.refuses.contains(kind);
+            let hopeless = HOPELESS.contains(kind) && !(call.infinite && *kind == "infinite");
+            let refused = hopeless || call.refuses.contains(kind);
             if let Err(why) = once(call.arguments, &inputs.path().join(kind), refused) {
                 faults.push(format!("{} on {kind}: {why}", call.arguments));
             }
@@ -146,8 +157,7 @@ fn once(arguments: &str, inputs: &Path, refused: bool) -> Result<(), String> {
     let message = error["message"].as_str().unwrap_or_default();
     let kinds = ["input", "format", "io", "device", "memory", "unsupported"];
     let typed = error["kind"].as_str().is_some_and(|k| kinds.contains(&k));
-    // The file is named: in its place, or in the words.
-    let path = error["path"].as_str().unwrap_or(message);
+    let path = error["path"].as_str().unwrap_or_default();
     if !typed || message.is_empty() || !path.contains(&*inputs.to_string_lossy()) {
         return Err(format!("what failed is not said: {document}"));
     }
@@ -174,17 +184,20 @@ fn geometry_verbs_answer_or_say_why_not() {
         ),
         other("geometry rdm @x.npy --metric euclidean --out o.npz"),
         other("geometry rdm @x.safetensors --metric euclidean --out o.npz"),
-        call("geometry rsa @x.npz @x.npz --patterns --metric euclidean --bootstrap 9 --permutations 9", &[]),
-        call("geometry rsa @rdm.npz @rdm.npz --bootstrap 9 --permutations 9", &[]),
-        call("geometry trsa @rdm.npz --out o.npz", &[]),
-        call("geometry trsa @rdm.npz --sigmoid 10,0.5 --out o.npz", &[]),
-        call("geometry trsa @rdm.npz --geodesic twostep --out o.npz", &[]),
-        call("geometry trsa @rdm.npz --geodesic p-shortest:0.5 --no-rank --out o.npz", &[]),
-        call("geometry trsa @rdm.npz --geodesic k-nearest:2 --out o.npz", &[]),
-        call("geometry trsa @rdm.npz --geodesic p-nearest:0.5 --out o.npz", &[]),
+        call(
+            "geometry rsa @x.npz @x.npz --patterns --metric euclidean --bootstrap 9 --permutations 9",
+            EQUAL,
+        ),
+        call("geometry rsa @rdm.npz @rdm.npz --bootstrap 9 --permutations 9", EQUAL),
+        call("geometry trsa @rdm.npz --out o.npz", EQUAL),
+        call("geometry trsa @rdm.npz --sigmoid 10,0.5 --out o.npz", EQUAL),
+        call("geometry trsa @rdm.npz --geodesic twostep --out o.npz", EQUAL),
+        call("geometry trsa @rdm.npz --geodesic p-shortest:0.5 --no-rank --out o.npz", EQUAL),
+        call("geometry trsa @rdm.npz --geodesic k-nearest:2 --out o.npz", EQUAL),
+        call("geometry trsa @rdm.npz --geodesic p-nearest:0.5 --out o.npz", EQUAL),
         call("geometry identify @ids.npz", &[]),
-        call("geometry persistence @rdm.npz --out o.npz", &[]),
-        call("geometry persistence @rdm.npz --max-dimension 0 --out o.npz", &[]),
+        taking_infinite("geometry persistence @rdm.npz --out o.npz"),
+        taking_infinite("geometry persistence @rdm.npz --max-dimension 0 --out o.npz"),
         call("geometry mds @rdm.npz --out o.npz", &[]),
         call("geometry mds @rdm.npz --dimensions 1 --method smacof --out o.npz", &[]),
         call("geometry agtic @x.npz @x.npz --permutations 9", &[]),
@@ -195,11 +208,11 @@ fn geometry_verbs_answer_or_say_why_not() {
 #[test]
 fn language_model_verbs_answer_or_say_why_not() {
     judge(&[
-        call("llm eigenscore @x.npz", &[]),
-        call("llm eigenscore @x.npz --method chebyshev", &[]),
-        call("llm eigenscore @x.npz --method cholesky", &[]),
-        call("llm eigenscore @x.npz --method eigen", &[]),
-        call("llm eigenscore @x.npz --convention send-dual", &[]),
+        call("llm eigenscore @x.npz", &["one"]),
+        call("llm eigenscore @x.npz --method chebyshev", &["one"]),
+        call("llm eigenscore @x.npz --method cholesky", &["one"]),
+        call("llm eigenscore @x.npz --method eigen", &["one"]),
+        call("llm eigenscore @x.npz --convention send-dual", &["one"]),
         other("llm eigenscore @x.npy"),
         other("llm eigenscore @x.safetensors"),
     ]);
@@ -225,4 +238,36 @@ fn brain_verbs_answer_or_say_why_not() {
         other("bio homogenize @raw.h5 --labels who --source S --worm w --out o.parquet"),
         other("bio recordings @w.parquet"),
     ]);
+}
+
+/// What cannot be written is said with its place, and nothing half-written stays.
+#[cfg(feature = "geometry")]
+#[test]
+fn an_output_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at);
+    std::fs::create_dir(at.join("taken.npz")).unwrap();
+    let before = std::fs::read_dir(at).unwrap().count();
+    for out in ["absent/o.npz", "taken.npz"] {
+        for words in [
+            "rdm one/x.npz --metric euclidean",
+            "trsa one/rdm.npz",
+            "mds one/rdm.npz",
+            "persistence one/rdm.npz",
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_neuropil"))
+                .current_dir(at)
+                .arg("geometry")
+                .args(words.split(' '))
+                .args(["--json", "--out", out])
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(1), "{words} {out}");
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(document["error"]["kind"], "io", "{document}");
+            assert!(document["error"]["path"].as_str().unwrap().contains(out), "{document}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(at).unwrap().count(), before, "a temporary file stays");
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Adaptive geo-topological test of independence
@@ -55,8 +55,8 @@ impl Verb for Agtic {
     type Answer = Answer;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let (x, said_x) = read_matrix(&self.x, None, None).map_err(file_failure)?;
-        let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure)?;
+        let (x, said_x) = read_matrix(&self.x, None, None).map_err(file_failure_at(&self.x))?;
+        let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure_at(&self.y))?;
         said_x.iter().chain(&said_y).for_each(|w| document::warn(w));
         let (n, k, threads) = (x.nrows() as u64, self.thresholds as u64, rayon::current_num_threads() as u64);
         // Hinges of both variables, and for each thread a batch of 16 rearranged halves; then all inner products.

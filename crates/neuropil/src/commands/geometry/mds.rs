@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Multidimensional scaling of an RDM
@@ -62,7 +62,7 @@ impl Verb for Mds {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(&self.rdm);
-        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure_at(&self.rdm))?;
         context.admit("the scaling", 64 * file.condensed.len() as u64)?;
         let mut rdm = file.rdm().map_err(bad)?;
         // What a transform made of them are ranks, ramps or path lengths, no squares.
@@ -85,7 +85,7 @@ impl Verb for Mds {
             if let Some(labels) = &file.labels {
                 npz = npz.text("labels", labels);
             }
-            npz.write(out).map_err(file_failure)?;
+            npz.write(out).map_err(file_failure_at(out))?;
         }
         Ok(Answer {
             n: rdm.stimuli(),

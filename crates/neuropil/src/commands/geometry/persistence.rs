@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Persistent components (H0) and loops (H1) of an RDM
@@ -64,7 +64,7 @@ impl Verb for Persistence {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(&self.rdm);
-        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure_at(&self.rdm))?;
         let pairs = file.condensed.len() as u64;
         context.admit("the complex", 40 * pairs)?;
         let found = if self.max_dimension == 0 {
@@ -101,7 +101,7 @@ impl Verb for Persistence {
                 .i64("betti0", ArrayView1::from(&counts(&betti0)).into_dyn())
                 .i64("betti1", ArrayView1::from(&counts(&betti1)).into_dyn())
                 .write(out)
-                .map_err(file_failure)?;
+                .map_err(file_failure_at(out))?;
         }
         Ok(Answer {
             n: found.h0.len(),

@@ -12,7 +12,7 @@ use super::rdm::Choice;
 use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Similarity of two RDMs, its bootstrap interval and its permutation p-value
@@ -118,7 +118,7 @@ impl Rsa {
     fn read(&self, path: &Path, context: &Context) -> Result<(neural_geometry::Rdm, Option<Vec<String>>)> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(path);
         if !self.patterns {
-            let file = RdmFile::read(path).map_err(file_failure)?;
+            let file = RdmFile::read(path).map_err(file_failure_at(path))?;
             return Ok((file.rdm().map_err(bad)?, file.labels));
         }
         let Some(metric) = self.metric.unwrap_or(Choice::Correlation).metric() else {
@@ -127,7 +127,7 @@ impl Rsa {
             ));
         };
         let (patterns, warnings) =
-            read_matrix(path, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+            read_matrix(path, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure_at(path))?;
         warnings.iter().for_each(|w| document::warn(w));
         let (n, units) = patterns.dim();
         context.admit("the RDM", 8 * (2 * n * n + 2 * n * units) as u64)?;

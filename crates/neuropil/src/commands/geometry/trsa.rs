@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Geo-topological or geodesic matrix of an RDM
@@ -221,7 +221,7 @@ impl Verb for Trsa {
 
     fn run(&self, _context: &Context) -> Result<Answer> {
         self.check()?;
-        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure_at(&self.rdm))?;
         let rdm = file.rdm().map_err(|e| Failure::input(e).at(&self.rdm))?;
         let made = self.transform(rdm.condensed()).map_err(|f| f.at(&self.rdm))?;
         let mut transforms = file.transforms;
@@ -234,7 +234,7 @@ impl Verb for Trsa {
             transforms,
             labels: file.labels,
         };
-        out.write(&self.out).map_err(file_failure)?;
+        out.write(&self.out).map_err(file_failure_at(&self.out))?;
         if infinite > 0 {
             document::warn(&format!(
                 "{}: {infinite} of {} pairs have no path between them and are infinite there; without --no-rank they rank last",

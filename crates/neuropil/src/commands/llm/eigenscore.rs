@@ -13,7 +13,7 @@ use tensor_backend::{DeviceSpec, Opened};
 use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Spread of several answers' embeddings: EigenScore, and Efficient EigenScore
@@ -213,8 +213,8 @@ impl Verb for Eigenscore {
     fn run(&self, context: &Context) -> Result<Answer> {
         self.check()?;
         let opened = self.device(context)?;
-        let (e, warnings) =
-            read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+        let (e, warnings) = read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref())
+            .map_err(file_failure_at(&self.file))?;
         let (k, d) = e.dim();
         let (small, cells) = (k.min(d), k * d);
         context.admit("the covariance", 8 * (3 * cells + 3 * small * small) as u64)?;
