@@ -100,12 +100,26 @@ fn refused(mut error: clap::Error, program: &clap::Command) -> ExitCode {
         let said = error.render().to_string();
         let said = said.split("\n\nUsage:").next().unwrap_or_default();
         let said = said.split("\n\nFor more information").next().unwrap_or_default();
-        let failure = Failure::usage(said.trim_start_matches("error: "));
+        let failure = Failure::usage(one_line(said.trim_start_matches("error: ")));
         document::print_failure_document("neuropil/1", &failure);
     }
     // Help and version go to standard output; a reader that left is no failure.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Clap's lines as one: what follows a colon belongs to it, a tip or a list of values is another clause.
+fn one_line(said: &str) -> String {
+    let mut line = String::new();
+    for part in said.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        line.push_str(match line.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => "; ",
+        });
+        line.push_str(part);
+    }
+    line
 }
 
 /// The verbs of a command and of those below it, each with its domain.

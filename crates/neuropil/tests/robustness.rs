@@ -271,3 +271,36 @@ fn an_output_that_cannot_be_written_is_named() {
     }
     assert_eq!(std::fs::read_dir(at).unwrap().count(), before, "a temporary file stays");
 }
+
+/// A size that no machine holds is refused before it is tried.
+#[test]
+fn absurd_sizes_are_refused_by_their_estimate() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at);
+    for words in [
+        "llm eigenscore constant/x.npz --moments 99999999999999",
+        "llm eigenscore constant/x.npz --method chebyshev --moments 18446744073709551615",
+        "llm eigenscore constant/x.npz --method chebyshev --probes 18446744073709551615",
+        "geometry persistence one/rdm.npz --points 99999999999",
+        "geometry rsa one/rdm.npz one/rdm.npz --bootstrap 18446744073709551615",
+        "geometry rsa one/rdm.npz one/rdm.npz --permutations 99999999999",
+        "geometry agtic one/x.npz one/x.npz --permutations 99999999999",
+        "geometry agtic one/x.npz one/x.npz --thresholds 18446744073709551615",
+    ] {
+        let domain = words.split(' ').next().unwrap();
+        if !(domain == "llm" && cfg!(feature = "llm") || domain == "geometry" && cfg!(feature = "geometry")) {
+            continue;
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_neuropil"))
+            .current_dir(at)
+            .args(words.split(' '))
+            .args(["--json", "--max-memory", "1000000000"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["error"]["kind"], "memory", "{document}");
+        assert!(document["error"]["message"].as_str().unwrap().contains("--max-memory"), "{document}");
+    }
+}

@@ -48,7 +48,7 @@ pub(crate) struct Homogenize {
     #[arg(long, default_value = "new", value_parser = ["new", "old"])]
     layout: String,
     /// Common sampling step in seconds
-    #[arg(long, default_value_t = bio_data::activity::PUBLISHED_DT_S, value_name = "SECONDS")]
+    #[arg(long, default_value_t = bio_data::activity::PUBLISHED_DT_S, value_name = "SECONDS", allow_negative_numbers = true)]
     dt: f64,
     /// Causal smoother: moving:15 (window), gaussian:5 (sigma), exponential:0.5 (alpha) or none
     #[arg(long, default_value = "moving:15", value_name = "METHOD")]

@@ -63,7 +63,8 @@ impl Verb for Agtic {
         let cells = n.saturating_mul(n).saturating_mul(k);
         let products = k.saturating_mul(k).saturating_mul(k.saturating_mul(k)) / 4;
         let batch = (cells / 2).saturating_add(products).saturating_mul(16 * threads);
-        context.admit("the thresholded distances", batch.saturating_add(cells * 3).saturating_mul(8))?;
+        let held = batch.saturating_add(cells.saturating_mul(3)).saturating_add(self.permutations as u64);
+        context.admit("the thresholded distances", held.saturating_mul(8))?;
         let kind = if self.quantiles { Thresholds::Quantile } else { Thresholds::Distance };
         let (thresholds, permutations) = (self.thresholds, self.permutations);
         let got =

@@ -20,13 +20,13 @@ pub(crate) struct Trsa {
     #[arg(help = "RDM file (npz with array rdm)")]
     rdm: PathBuf,
     /// Lower quantile of the ramp [default: 0.2]
-    #[arg(long, conflicts_with = "sigmoid")]
+    #[arg(long, conflicts_with = "sigmoid", allow_negative_numbers = true)]
     lower: Option<f64>,
     /// Upper quantile of the ramp [default: 0.8]
-    #[arg(long, conflicts_with = "sigmoid")]
+    #[arg(long, conflicts_with = "sigmoid", allow_negative_numbers = true)]
     upper: Option<f64>,
     /// Sigmoid of slope A and midpoint B instead of the ramp
-    #[arg(long, value_name = "A,B", value_parser = pair)]
+    #[arg(long, value_name = "A,B", value_parser = pair, allow_hyphen_values = true)]
     sigmoid: Option<(f64, f64)>,
     /// none, twostep, p-shortest:P, k-nearest:K or p-nearest:P
     #[arg(long, default_value = "none", value_parser = graph)]

@@ -180,6 +180,15 @@ impl Eigenscore {
         }
     }
 
+    /// What the work may hold at once: embeddings, covariance, the blocks of the recurrence, moments of every probe.
+    fn bytes(&self, k: u64, d: u64) -> u64 {
+        let (small, moments, probes) = (k.min(d), self.moments() as u64, self.probes() as u64);
+        let exact = k.saturating_mul(d).saturating_add(small.saturating_mul(small)).saturating_mul(3);
+        let blocks = small.saturating_mul(probes).saturating_mul(5);
+        let series = moments.saturating_mul(probes.saturating_add(4));
+        exact.saturating_add(blocks).saturating_add(series).saturating_mul(8)
+    }
+
     /// The device that was asked for, where it is not the processor.
     fn device<'a>(&self, context: &'a Context) -> Result<Option<&'a Opened>> {
         if context.device == DeviceSpec::Cpu {
@@ -216,8 +225,7 @@ impl Verb for Eigenscore {
         let (e, warnings) = read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref())
             .map_err(file_failure_at(&self.file))?;
         let (k, d) = e.dim();
-        let (small, cells) = (k.min(d), k * d);
-        context.admit("the covariance", 8 * (3 * cells + 3 * small * small) as u64)?;
+        context.admit("the covariance and its estimate", self.bytes(k as u64, d as u64))?;
         let (convention, ees) = (self.convention(), self.ees(context.seed));
         let method = match self.method {
             Method::Auto => llm_neurons::Method::Auto,
