@@ -2,6 +2,7 @@
 //!
 //! No panic; a failure is one document with its kind and the file, one line and exit status 1, and leaves no file behind;
 //! a success is one document and the file that was asked for.
+#![cfg(any(feature = "bio", feature = "geometry", feature = "llm"))]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
