@@ -8,13 +8,16 @@ use recordings::arrays::{Array, ArrayFile, Npz};
 use crate::rdm::stimuli_of;
 use crate::{Rdm, Result};
 
-/// An npz with `rdm` (condensed, row-major upper triangle), `n`, `metric` and, where stimuli have names, `labels`.
+/// An npz with `rdm` (condensed, row-major upper triangle), `n`, `metric` and, where stimuli have names, `labels`; after
+/// a transform also `transforms`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RdmFile {
     /// Condensed dissimilarities; geodesic ones can be infinite.
     pub condensed: Vec<f64>,
-    /// How they were measured.
+    /// How the dissimilarities of the patterns were measured, whatever became of them since.
     pub metric: Option<String>,
+    /// What became of them since, one line a step, the first step first; empty: they are the dissimilarities themselves.
+    pub transforms: Vec<String>,
     /// Names of the stimuli, in the order of the rows.
     pub labels: Option<Vec<String>>,
 }
@@ -42,6 +45,7 @@ impl RdmFile {
             }
         }
         let metric = if has("metric") { file.read_text("metric")?.into_iter().next() } else { None };
+        let transforms = if has("transforms") { file.read_text("transforms")? } else { Vec::new() };
         let labels = if has("labels") {
             let array = file.get("labels")?;
             let names: Vec<String> = match array {
@@ -55,7 +59,7 @@ impl RdmFile {
         } else {
             None
         };
-        Ok(Self { condensed, metric, labels })
+        Ok(Self { condensed, metric, transforms, labels })
     }
 
     /// Writes the file, under a temporary name first.
@@ -74,6 +78,9 @@ impl RdmFile {
             .i64("n", arr1(&[n as i64]).view().into_dyn());
         if let Some(metric) = &self.metric {
             file = file.text("metric", std::slice::from_ref(metric));
+        }
+        if !self.transforms.is_empty() {
+            file = file.text("transforms", &self.transforms);
         }
         if let Some(labels) = &self.labels {
             if labels.len() != n {

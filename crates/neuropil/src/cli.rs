@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::arguments::nearest;
 use crate::commands;
 use crate::context::Context;
 use crate::document;
@@ -49,10 +51,11 @@ fn long_version() -> &'static str {
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     let version = format!("{}\nfeatures: {}", long_version(), features().join(" "));
-    let matches = Cli::command().version(version.clone()).long_version(version).get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
+    let mut command = Cli::command().version(version.clone()).long_version(version);
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return refused(error, &command),
     };
     if let Err(error) = rayon::ThreadPoolBuilder::new().num_threads(cli.context.threads).build_global() {
         return ExitCode::from(document::print_failure(
@@ -66,7 +69,7 @@ pub(crate) fn main() -> ExitCode {
         None => commands::reproduce::Reproduce::quick().run(context),
         Some(Command::Reproduce(verb)) => verb.run(context),
         Some(Command::Devices(verb)) => execute(verb, context),
-        Some(Command::Schema(verb)) => verb.run(),
+        Some(Command::Schema(verb)) => verb.print(context),
         #[cfg(feature = "geometry")]
         Some(Command::Geometry(command)) => commands::geometry::run(command, context),
         #[cfg(feature = "bio")]
@@ -75,6 +78,62 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Llm(command)) => commands::llm::run(command, context),
     };
     ExitCode::from(status)
+}
+
+/// Prints what clap refused (or the help that was asked for); the exit status.
+fn refused(mut error: clap::Error, program: &clap::Command) -> ExitCode {
+    let unknown = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(name)) => Some(name.clone()),
+        _ => None,
+    };
+    // Clap compares a verb with the verbs beside it, letter by letter from the start; it may be a swap of letters away,
+    // or belong to another domain.
+    if let (Some(name), None) = (unknown, error.get(ContextKind::SuggestedSubcommand)) {
+        let verbs = verbs(program, "");
+        let near = nearest(&name, verbs.iter().map(String::as_str));
+        if !near.is_empty() {
+            let near = near.into_iter().map(str::to_owned).collect();
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+        }
+    }
+    if error.use_stderr() && std::env::args_os().any(|a| a == "--json") {
+        let said = error.render().to_string();
+        let said = said.split("\n\nUsage:").next().unwrap_or_default();
+        let said = said.split("\n\nFor more information").next().unwrap_or_default();
+        let failure = Failure::usage(one_line(said.trim_start_matches("error: ")));
+        document::print_failure_document("neuropil/1", &failure);
+    }
+    // Help and version go to standard output; a reader that left is no failure.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Clap's lines as one: what follows a colon belongs to it, a tip or a list of values is another clause.
+fn one_line(said: &str) -> String {
+    let mut line = String::new();
+    for part in said.lines().map(str::trim).filter(|l| !l.is_empty()) {
+        line.push_str(match line.chars().last() {
+            None => "",
+            Some(':') => " ",
+            Some(_) => "; ",
+        });
+        line.push_str(part);
+    }
+    line
+}
+
+/// The verbs of a command and of those below it, each with its domain.
+fn verbs(command: &clap::Command, domain: &str) -> Vec<String> {
+    let below = command.get_subcommands().filter(|c| c.get_name() != "help");
+    below
+        .flat_map(|c| {
+            let name = format!("{domain}{}", c.get_name());
+            match c.has_subcommands() {
+                true => verbs(c, &format!("{name} ")),
+                false => vec![name],
+            }
+        })
+        .collect()
 }
 
 /// The features this binary was built with.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use clap::Args;
 use tensor_backend::{DeviceSpec, Opened};
 
+use crate::arguments::whole_number;
 use crate::document;
 use crate::failure::{Failure, Result};
 
@@ -25,13 +26,13 @@ pub(crate) struct Context {
     )]
     pub(crate) device: DeviceSpec,
     /// Seed of every random draw
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<u64>)]
     pub(crate) seed: u64,
     /// Threads to use; 0 means all cores
-    #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(long, global = true, default_value_t = 0, value_name = "N", allow_negative_numbers = true, value_parser = whole_number::<usize>)]
     pub(crate) threads: usize,
     /// Refuse work that is estimated to need more memory than this
-    #[arg(long, global = true, value_name = "BYTES")]
+    #[arg(long, global = true, value_name = "BYTES", allow_negative_numbers = true, value_parser = whole_number::<u64>)]
     pub(crate) max_memory: Option<u64>,
     /// Say more on standard error
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
@@ -47,7 +48,6 @@ impl Context {
     ///
     /// # Errors
     /// A failure of kind `device`: not in this build, not in this machine, or not working.
-    #[cfg(feature = "llm")]
     pub(crate) fn open_device(&self) -> Result<&Opened> {
         if self.opened.get().is_none() {
             let opened = self.device.open().map_err(|e| Failure::new("device", e))?;

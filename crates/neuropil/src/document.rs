@@ -1,6 +1,6 @@
 //! Answers on standard output: JSON documents and readable tables.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this module is where the program prints")]
 
+use std::io::{ErrorKind, Write};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -63,9 +63,9 @@ pub(crate) fn peak_memory() -> Option<u64> {
 /// Prints an answer; exit status 0.
 pub(crate) fn print_answer(body: &Value, as_json: bool) -> u8 {
     if as_json {
-        println!("{body}");
+        print_line(&body.to_string());
     } else if let Value::Object(fields) = body {
-        print!("{}", table(fields));
+        print(&table(fields));
     }
     0
 }
@@ -87,15 +87,20 @@ pub(crate) fn nonfinite<T: Serialize>(answer: &T) -> usize {
 /// Prints a failure; exit status 1, or 2 for wrong usage.
 pub(crate) fn print_failure(schema: &str, failure: &Failure, as_json: bool) -> u8 {
     if as_json {
-        println!("{}", json!({"schema": schema, "error": failure}));
+        print_failure_document(schema, failure);
     }
     match &failure.path {
         Some(path) if !failure.message.contains(&path.display().to_string()) => {
-            eprintln!("neuropil: {}: {}", path.display(), failure.message);
+            warn(&format!("{}: {}", path.display(), failure.message));
         }
-        _ => eprintln!("neuropil: {}", failure.message),
+        _ => warn(&failure.message),
     }
     if failure.kind == "usage" { 2 } else { 1 }
+}
+
+/// Prints a failure's document alone.
+pub(crate) fn print_failure_document(schema: &str, failure: &Failure) {
+    print_line(&json!({"schema": schema, "error": failure}).to_string());
 }
 
 /// A plain table of an answer: scalars as `name  value`, lists of objects as columns.
@@ -164,10 +169,25 @@ fn plain(value: &Value) -> String {
 
 /// Prints one line.
 pub(crate) fn print_line(text: &str) {
-    println!("{text}");
+    print(&format!("{text}\n"));
 }
 
 /// Tells the user something beside the answer.
 pub(crate) fn warn(text: &str) {
-    eprintln!("neuropil: {text}");
+    // Nobody is left to be told that nobody listens.
+    let _ = writeln!(std::io::stderr(), "neuropil: {text}");
+}
+
+/// Writes to standard output, and ends the program where that is closed (a reader such as `head` has what it wanted) or
+/// cannot be written (a full disk: the answer is lost).
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            warn(&format!("standard output: {error}"));
+            std::process::exit(1);
+        }
+    }
 }

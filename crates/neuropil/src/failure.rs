@@ -32,6 +32,12 @@ impl Failure {
         Self::new("usage", message)
     }
 
+    /// The same failure, about this file where it names none.
+    #[cfg(any(feature = "bio", feature = "geometry", feature = "llm"))]
+    pub(crate) fn or_at(self, path: impl AsRef<Path>) -> Self {
+        if self.path.is_some() { self } else { self.at(path) }
+    }
+
     /// The same failure about a file.
     pub(crate) fn at(mut self, path: impl AsRef<Path>) -> Self {
         self.path = Some(path.as_ref().to_owned());
@@ -43,12 +49,21 @@ impl Failure {
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// A failure of the file layer.
+#[cfg(any(feature = "bio", feature = "geometry", feature = "llm"))]
 pub(crate) fn file_failure(error: recordings::Error) -> Failure {
-    let kind = match error {
-        recordings::Error::Io { .. } => "io",
-        recordings::Error::Format { .. } => "format",
-        recordings::Error::Limit { .. } => "memory",
-        _ => "input",
+    use recordings::Error as E;
+    let (kind, path) = match &error {
+        E::Io { path, .. } => ("io", Some(path.clone())),
+        E::Format { path, .. } => ("format", Some(path.clone())),
+        E::Limit { path, .. } => ("memory", Some(path.clone())),
+        E::Key { path, .. } => ("input", Some(path.clone())),
+        _ => ("input", None),
     };
-    Failure::new(kind, error)
+    Failure { path, ..Failure::new(kind, error) }
+}
+
+/// A failure of the file layer while this file was read or written.
+#[cfg(any(feature = "geometry", feature = "llm"))]
+pub(crate) fn file_failure_at(path: &Path) -> impl Fn(recordings::Error) -> Failure + '_ {
+    move |error| file_failure(error).or_at(path)
 }

@@ -1,6 +1,7 @@
 //! The Neuropil command line: a thin shell over the crates.
 #![forbid(unsafe_code)]
 
+mod arguments;
 mod cli;
 mod commands;
 mod context;

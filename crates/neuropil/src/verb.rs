@@ -26,6 +26,11 @@ pub(crate) trait Verb {
     /// A [`Failure`] with a line for the user.
     fn run(&self, context: &Context) -> Result<Self::Answer>;
 
+    /// NaN and infinities in what it wrote that the answer does not hold too.
+    fn nonfinite_written(&self, _answer: &Self::Answer) -> usize {
+        0
+    }
+
     /// The device and number type the answer was computed with.
     fn placement(&self, context: &Context) -> (String, &'static str) {
         (context.used_device(), if Self::TENSORS { "f32" } else { "f64" })
@@ -59,12 +64,16 @@ fn document<V: Verb>(
     if let Value::Object(fields) = serde_json::to_value(answer).map_err(format)? {
         body.extend(fields);
     }
-    body.insert("nonfinite".to_owned(), json!(document::nonfinite(answer)));
+    body.insert("nonfinite".to_owned(), json!(document::nonfinite(answer) + verb.nonfinite_written(answer)));
     let (device, dtype) = verb.placement(context);
     let card = RunCard::new(context, device, dtype, clock.elapsed());
     body.insert("run".to_owned(), serde_json::to_value(card).map_err(format)?);
     Ok(Value::Object(body))
 }
+
+/// What `nonfinite` counts.
+pub(crate) const NONFINITE: &str =
+    "how many values were NaN or infinite: null here, and as they are in a file that was written";
 
 /// The JSON schema of every verb, by name.
 pub(crate) type Schemas = BTreeMap<&'static str, Value>;
@@ -76,7 +85,7 @@ pub(crate) fn describe<V: Verb>(schemas: &mut Schemas) {
         object.insert("title".to_owned(), json!(format!("neuropil.{}/1", V::NAME)));
         if let Some(properties) = object.entry("properties").or_insert_with(|| json!({})).as_object_mut() {
             properties.insert("schema".to_owned(), json!({"const": format!("neuropil.{}/1", V::NAME)}));
-            properties.insert("nonfinite".to_owned(), json!({"type": "integer", "description": "how many values were NaN or infinite and are null here"}));
+            properties.insert("nonfinite".to_owned(), json!({"type": "integer", "description": NONFINITE}));
             properties.insert("run".to_owned(), schemars::schema_for!(RunCard).to_value());
         }
     }

@@ -134,7 +134,8 @@ fn a_device_is_used_refused_or_unknown_but_never_ignored() {
 fn claims_are_listed_measured_and_reported() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    assert_eq!(answer(at, &["reproduce", "26", "--list", "--json"])["id"], "26-trsa");
+    let listed = answer(at, &["reproduce", "26", "--list", "--json"]);
+    assert_eq!((&listed["id"], &listed["schema"]), (&"26-trsa".into(), &"neuropil.reproduce.list/1".into()));
     let line = answer(at, &["reproduce", "26", "--json", "--strict", "--out", "page"]);
     assert_eq!(line["schema"], "neuropil.reproduce/1");
     assert_eq!(line["holds"], true);

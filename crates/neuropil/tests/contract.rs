@@ -250,12 +250,48 @@ fn wrong_usage_exits_2_and_names_what_is_near() {
         (&["geometry", "rdm", "x.npz", "--metric", "corelation", "--out", "r.npz"], "correlation"),
         (&["bio", "connectome", "x.csv", "--metrix"], "--metrics"),
         (&["llm", "eigenscore", "x.npz", "--moment", "50"], "--moments"),
-        (&["reproduce", "26-tsra"], "26-trsa"),
-        (&["schema", "geometry.rmd"], "geometry.rdm"),
+        (&["llm", "eigenscore", "x.npz", "--method", "choleski"], "cholesky"),
+        (&["geometry", "rmd"], "geometry rdm"),
+        (&["geometry", "eigenscore", "x.npz"], "llm eigenscore"),
+        (&["rdm", "x.npz", "--metric", "cosine"], "geometry rdm"),
+        (&["connectom", "x.csv"], "bio connectome"),
+        (&["geometry", "trsa", "x.npz", "--out", "o.npz", "--zeroedges", "drop"], "--zero-edges"),
+        (&["geometry", "trsa", "x.npz", "--out", "o.npz", "--knn", "symetric"], "symmetric"),
+        (&["geometry", "trsa", "x.npz", "--out", "o.npz", "--geodesic", "twosteps"], "twostep, p-shortest:P"),
+        (&["geometry", "trsa", "x.npz", "--out", "o.npz", "--geodesic", "k-nearest:two"], "K a whole number"),
+        (
+            &["geometry", "rdm", "x.npz", "--metric", "cosine", "--out", "o.npz", "--axes", "unit,time"],
+            "units,time",
+        ),
+        (
+            &["geometry", "rdm", "x.npz", "--metric", "cosine", "--out", "o.npz", "--scale", "channel"],
+            "per-channel",
+        ),
+        (&["bio", "connectome", "x.csv", "--format", "cook"], "cook2019"),
+        (
+            &["bio", "homogenize", "x", "--source", "s", "--worm", "w", "--out", "o", "--smooth", "mean:3"],
+            "moving:15",
+        ),
+        (
+            &["bio", "homogenize", "x", "--source", "s", "--worm", "w", "--out", "o", "--layout", "newer"],
+            "new, old",
+        ),
+        (&["devices", "--device", "wgp"], "wgpu[:n]"),
+        (&["reproduce", "26-tsra"], "nearest: 26-trsa"),
+        (&["reproduce", "trssa"], "nearest: 26-trsa"),
+        (&["reproduce", "homogenised"], "nearest: 32-homogenized-worm"),
+        (&["reproduce", "99-nothing"], "26-trsa"),
+        (&["reproduce", "--lst"], "--list"),
+        (&["reproduce", "--shard", "4/4"], "0/4"),
+        (&["schema", "geometry.rmd"], "nearest: geometry.rdm"),
+        (&["schema", "eigenscor"], "llm.eigenscore"),
+        (&["schema", "nothing"], "there are: "),
         (&["--sed", "1", "devices"], "--seed"),
     ];
     let mut faults = Vec::new();
-    for (arguments, expected) in near.iter().filter(|(a, _)| a.iter().all(|word| compiled(word))) {
+    let built = |wanted: &str| wanted.split(' ').all(compiled);
+    for (arguments, expected) in near.iter().filter(|(a, e)| a.iter().all(|word| compiled(word)) && built(e))
+    {
         let output = here(arguments);
         let said = text(&output.stderr);
         if output.status.code() != Some(2) {
@@ -265,6 +301,98 @@ fn wrong_usage_exits_2_and_names_what_is_near() {
         }
     }
     report(&faults);
+}
+
+#[test]
+fn wrong_values_of_common_flags_say_what_is_expected() {
+    let mut faults = Vec::new();
+    for (flag, value, expected) in [
+        ("--seed", "ten", "expected a whole number from 0 to 18446744073709551615"),
+        ("--seed", "-1", "expected a whole number from 0"),
+        ("--seed", "1.5", "expected a whole number from 0"),
+        ("--threads", "many", "expected a whole number from 0"),
+        ("--threads", "-2", "expected a whole number from 0"),
+        ("--max-memory", "1GB", "expected a whole number from 0"),
+        ("--device", "gpu", "expected auto, cpu, wgpu[:n], cuda[:n] or remote:"),
+        ("--device", "wgpu:x", "the device number is not a whole number"),
+        ("--device", "cpu:1", "take no number"),
+        ("--device", "", "names no device"),
+    ] {
+        let output = here(&["devices", flag, value, "--json"]);
+        let said = text(&output.stderr);
+        if output.status.code() != Some(2) || !said.contains(expected) || !said.contains(flag) {
+            faults.push(format!("{flag} {value:?}: exit {:?}: {said}", output.status.code()));
+        }
+        // A program that reads the answer gets a document here too.
+        match serde_json::from_slice::<Value>(&output.stdout) {
+            Ok(document) => {
+                let error = &document["error"];
+                let message = error["message"].as_str().unwrap_or_default();
+                if error["kind"] != "usage" || !message.contains(expected) || !document["schema"].is_string()
+                {
+                    faults.push(format!("{flag} {value:?}: {document}"));
+                }
+            }
+            Err(why) => faults.push(format!("{flag} {value:?}: {why}")),
+        }
+    }
+    report(&faults);
+}
+
+/// Every document has its own schema and a run card, whatever verb printed it.
+#[test]
+fn every_json_answer_has_a_schema_and_a_run_card() {
+    let mut faults = Vec::new();
+    let general: &[(&[&str], &str)] = &[
+        (&["devices", "--json"], "neuropil.devices/1"),
+        (&["schema", "--json"], "neuropil.schema/1"),
+        (&["reproduce", "--list", "--json"], "neuropil.reproduce.list/1"),
+    ];
+    for (arguments, schema) in general {
+        let output = here(arguments);
+        let mut name = vec!["schema"];
+        name.extend(schema.trim_start_matches("neuropil.").trim_end_matches("/1").split('.'));
+        let described: Value = serde_json::from_slice(&here(&name).stdout).unwrap_or_default();
+        let lines = text(&output.stdout);
+        if lines.lines().next().is_none() {
+            faults.push(format!("{arguments:?}: no line"));
+        }
+        for line in lines.lines() {
+            let document: Value = serde_json::from_str(line).unwrap_or_default();
+            if document["schema"] != *schema || document["nonfinite"] != 0 {
+                faults.push(format!("{arguments:?}: {line}"));
+            }
+            for key in RUN.iter().filter(|k| document["run"].get(**k).is_none()) {
+                faults.push(format!("{arguments:?}: no run.{key}: {line}"));
+            }
+            for key in document.as_object().into_iter().flat_map(|o| o.keys()) {
+                if properties(&described, &described).iter().all(|p| p.get(key).is_none()) {
+                    faults.push(format!("{arguments:?}: {key} is not in the schema"));
+                }
+            }
+        }
+    }
+    report(&faults);
+}
+
+/// A reader that has enough, such as `head`, is no failure; a full disk is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_closed_or_full_standard_output_is_no_panic() {
+    let command = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
+        command.args(["schema", "devices"]).stderr(std::process::Stdio::piped());
+        command
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let closed = command().stdout(writer).output().unwrap();
+    assert_eq!((closed.status.code(), text(&closed.stderr)), (Some(0), String::new()));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let full = command().stdout(full).output().unwrap();
+    assert_eq!(full.status.code(), Some(1));
+    let said = text(&full.stderr);
+    assert!(said.starts_with("neuropil: standard output: ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]
@@ -356,10 +484,36 @@ fn crossnobis_needs_conditions_and_folds_and_geodesics_their_own_flags() {
     let mut whole = crossnobis.to_vec();
     whole.extend(["--conditions", "c.npy", "--folds", "f.npy"]);
     assert_eq!(answer(at, &whole)["n"], 4);
-    for geodesic in ["p-shortest:0.5", "k-nearest:2", "p-nearest:0.5"] {
-        let refused =
-            ["geometry", "trsa", "r.npz", "--geodesic", geodesic, "--lower", "0.1", "--out", "t.npz"];
-        assert_eq!(run(at, &refused).status.code(), Some(2), "{geodesic} with --lower");
+    let (all, near) =
+        (["twostep", "p-shortest:0.5", "k-nearest:2", "p-nearest:0.5"], ["k-nearest:2", "p-nearest:0.5"]);
+    let flags: &[(&[&str], &[&str])] = &[
+        (&["--lower", "0.1"], &["none", "twostep"]),
+        (&["--upper", "0.9"], &["none", "twostep"]),
+        (&["--sigmoid", "10,0.5"], &["none"]),
+        (&["--knn", "reference"], &near),
+        (&["--zero-edges", "keep"], &all),
+        (&["--no-rank"], &all),
+    ];
+    for (flag, takers) in flags {
+        for geodesic in all.iter().chain(&["none"]) {
+            let mut words =
+                vec!["geometry", "trsa", "r.npz", "--geodesic", geodesic, "--out", "t.npz", "--json"];
+            words.extend(*flag);
+            let output = run(at, &words);
+            let takes = takers.contains(geodesic);
+            let code = if takes { 0 } else { 2 };
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{flag:?} with {geodesic}: {}",
+                text(&output.stderr)
+            );
+            let said = text(&output.stderr);
+            assert!(
+                takes || said.contains(flag[0]) && takers.iter().all(|t| said.contains(&t[..7.min(t.len())])),
+                "{said}"
+            );
+        }
     }
 }
 

@@ -47,6 +47,40 @@ fn the_default_is_the_exact_score_in_natural_logarithms() {
     assert!(got["bound"].as_f64().unwrap() > 0.0 && got.get("ees").is_none());
     assert_eq!(got["run"]["device"], "cpu");
     assert_eq!(got["run"]["dtype"], "f64");
+    assert_eq!((&got["eigenscore_device"], &got["eigenscore_dtype"]), (&"cpu".into(), &"f64".into()));
+}
+
+#[test]
+fn exact_methods_refuse_what_only_an_estimate_uses() {
+    let file = fixture();
+    for method in ["cholesky", "eigen"] {
+        for (flag, value) in [("--moments", "50"), ("--probes", "20"), ("--variant", "shifted")] {
+            let output = run(&[file.to_str().unwrap(), "--key", "E", "--method", method, flag, value]);
+            assert_eq!(output.status.code(), Some(2), "{method} {flag}");
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let message = document["error"]["message"].as_str().unwrap();
+            assert_eq!(document["error"]["kind"], "usage");
+            assert!(
+                message.contains(flag) && message.contains("chebyshev") && message.contains(method),
+                "{message}"
+            );
+        }
+    }
+    for method in ["auto", "chebyshev"] {
+        let got = answer(&[
+            "--key",
+            "E",
+            "--method",
+            method,
+            "--moments",
+            "30",
+            "--probes",
+            "5",
+            "--variant",
+            "shifted",
+        ]);
+        assert_eq!((got["moments"].as_u64(), got["probes"].as_u64()), (Some(30), Some(5)));
+    }
 }
 
 #[test]
@@ -114,6 +148,7 @@ fn bad_input_fails_with_one_line_and_a_kind() {
         (vec![good, "--key", "E", "--moments", "0"], "input", "moments"),
         (vec![good, "--key", "E", "--method", "chebyshev", "--probes", "0"], "input", "probes"),
         (vec![good], "input", "several arrays"),
+        (vec![good, "--key", "F"], "input", "\"F\""),
         (vec![good, "--key", "E", "--method", "eigen", "--device", "wgpu"], "unsupported", "chebyshev"),
     ] {
         let output = run(&arguments);
@@ -125,6 +160,7 @@ fn bad_input_fails_with_one_line_and_a_kind() {
     }
     assert_eq!(run(&[good, "--key", "E", "--method", "lanczos"]).status.code(), Some(2));
     assert_eq!(run(&[good, "--key", "E", "--device", "gpu"]).status.code(), Some(2));
+    assert_eq!(run(&[good, "--key", "E", "--axes", "units"]).status.code(), Some(2));
 }
 
 #[cfg(not(feature = "wgpu"))]
@@ -161,4 +197,10 @@ fn a_device_gives_the_estimate_of_the_processor() {
     close(&document["ees"], host["ees"].as_f64().unwrap(), 1e-2);
     assert!(document["run"]["device"].as_str().unwrap().starts_with("wgpu"));
     assert_eq!(document["run"]["dtype"], "f32");
+    // The exact score beside the estimate stays the processor's.
+    assert_eq!(
+        (&document["eigenscore_device"], &document["eigenscore_dtype"]),
+        (&"cpu".into(), &"f64".into())
+    );
+    assert_eq!(document["eigenscore"], host["eigenscore"]);
 }

@@ -229,3 +229,74 @@ fn labels_travel_with_an_rdm_and_n_is_checked() {
     let quantiles = ["agtic", "x.npz", "x.npz", "--quantiles", "--permutations", "19", "--json"];
     assert!(number(&answer(at, &quantiles)["statistic"]) > 0.99);
 }
+
+#[test]
+fn a_transform_keeps_the_metric_and_says_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // Two groups of three, far apart: no path leads from one to the other.
+    let x = ndarray::arr2(&[[0.0, 0.0], [1.0, 0.1], [0.3, 1.2], [9.0, 9.0], [10.4, 9.0], [9.0, 10.7]]);
+    write(at, "x.npz", &x);
+    answer(at, &["rdm", "x.npz", "--metric", "sqeuclidean", "--out", "r.npz", "--json"]);
+    let text = |name: &str, key: &str| ArrayFile::open(&at.join(name)).unwrap().read_text(key).unwrap();
+    let values = |name: &str| ArrayFile::open(&at.join(name)).unwrap().read_f64_1("rdm").unwrap().to_vec();
+    let near = [
+        "trsa",
+        "r.npz",
+        "--geodesic",
+        "k-nearest:2",
+        "--knn",
+        "symmetric",
+        "--zero-edges",
+        "keep",
+        "--json",
+    ];
+    let ranked = answer(at, &[&near[..], &["--out", "ranks.npz"]].concat());
+    assert_eq!((&ranked["metric"], &ranked["transform"]), (&"sqeuclidean".into(), &"geodesic".into()));
+    assert_eq!((&ranked["unreachable"], &ranked["nonfinite"]), (&9.into(), &0.into()));
+    assert_eq!(text("ranks.npz", "metric"), ["sqeuclidean"]);
+    let step = "geodesic k-nearest:2 knn=symmetric zero-edges=keep ranks";
+    assert_eq!(text("ranks.npz", "transforms"), [step]);
+    assert_eq!(ranked["transforms"], serde_json::json!([step]));
+    // The unreachable pairs share the mean of the last nine ranks.
+    let last = values("ranks.npz").into_iter().filter(|r| *r == 11.0).count();
+    assert_eq!(last, 9);
+    // As lengths they are infinite, counted and said.
+    let output = neuropil(at, &[&near[..], &["--out", "lengths.npz", "--no-rank"]].concat());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && said.contains("lengths.npz") && said.contains("9 of 15 pairs"),
+        "{said}"
+    );
+    let raw: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&raw["unreachable"], &raw["nonfinite"]), (&9.into(), &9.into()));
+    assert_eq!(values("lengths.npz").iter().filter(|d| **d == f64::INFINITY).count(), 9);
+    // Verbs that need finite dissimilarities say so; a second transform is the second step.
+    for verb in [
+        &["mds", "lengths.npz"][..],
+        &["rsa", "lengths.npz", "lengths.npz"],
+        &["trsa", "lengths.npz", "--out", "z.npz"],
+    ] {
+        assert_eq!(code(at, verb), Some(1), "{verb:?}");
+    }
+    let again =
+        answer(at, &["trsa", "ranks.npz", "--lower", "0", "--upper", "0.5", "--out", "two.npz", "--json"]);
+    assert_eq!(again["transforms"], serde_json::json!([step, "geo-topological ramp lower=0 upper=0.5"]));
+    assert_eq!(
+        (text("two.npz", "metric"), text("two.npz", "transforms").len()),
+        (vec!["sqeuclidean".to_owned()], 2)
+    );
+    // Ranks of squared distances are no squares: scaling takes them as they are.
+    let warned = |name: &str| {
+        let output = neuropil(at, &["mds", name, "--json"]);
+        assert!(output.status.success());
+        String::from_utf8_lossy(&output.stderr).contains("squared")
+    };
+    assert!(warned("r.npz") && !warned("ranks.npz"));
+    // A file that says nothing of its metric.
+    write_rdm(at, "bare.npz", &[1.0, 2.0, 3.0], None);
+    let bare = answer(at, &["trsa", "bare.npz", "--sigmoid", "10,0.5", "--out", "b.npz", "--json"]);
+    assert!(bare["metric"].is_null() && bare["region"].is_null());
+    assert_eq!(text("b.npz", "metric"), ["unknown"]);
+    assert_eq!(text("b.npz", "transforms"), ["geo-topological sigmoid alpha=10 beta=0.5"]);
+}

@@ -34,6 +34,13 @@ impl ArrayFile {
     /// [`Error::Io`], [`Error::Format`] for damaged files or unsupported number types (objects, complex),
     /// [`Error::Limit`] for archives that expand beyond [`EXPANSION`].
     pub fn open(path: &Path) -> Result<Self> {
+        let found = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if found.is_dir() {
+            return Err(Error::io(path, std::io::ErrorKind::IsADirectory.into()));
+        }
+        if found.is_file() && found.len() == 0 {
+            return Err(Error::format(path, "the file is empty"));
+        }
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
         let arrays = match extension.as_deref() {
             Some("npy") => vec![("array".to_owned(), npy::read_file(path)?)],

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::arguments::nearest;
 use crate::context::Context;
 use crate::document::{self, RunCard};
 use crate::failure::{Failure, Result};
@@ -17,6 +18,7 @@ use crate::progress;
 use crate::verb::Schemas;
 
 const SCHEMA: &str = "neuropil.reproduce/1";
+const LIST_SCHEMA: &str = "neuropil.reproduce.list/1";
 
 /// Measure published claims beside their baselines
 #[derive(Debug, Args, Default)]
@@ -68,14 +70,20 @@ struct Line {
 }
 
 /// One system of `--list`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Entry {
     schema: &'static str,
+    /// What `reproduce` takes as ID.
     id: &'static str,
     title: &'static str,
+    /// The crate that holds the method.
     #[serde(rename = "crate")]
     krate: &'static str,
+    /// What the paper claims.
     claim: &'static str,
+    /// Always 0: a list has no figures.
+    nonfinite: usize,
+    run: RunCard,
 }
 
 impl Reproduce {
@@ -88,7 +96,10 @@ impl Reproduce {
     pub(crate) fn run(&self, context: &Context) -> u8 {
         match self.chosen().and_then(|systems| self.measure(&systems, context)) {
             Ok(status) => status,
-            Err(failure) => document::print_failure(SCHEMA, &failure, context.json),
+            Err(failure) => {
+                let schema = if self.list { LIST_SCHEMA } else { SCHEMA };
+                document::print_failure(schema, &failure, context.json)
+            }
         }
     }
 
@@ -104,7 +115,7 @@ impl Reproduce {
         let systems = if self.ids.is_empty() {
             registry::all()
         } else {
-            self.ids.iter().map(|id| registry::find(id).map_err(Failure::usage)).collect::<Result<_>>()?
+            self.ids.iter().map(|id| find(id)).collect::<Result<_>>()?
         };
         let (i, n) = self.shard.unwrap_or((0, 1));
         Ok(systems.into_iter().enumerate().filter_map(|(k, s)| (k % n == i).then_some(s)).collect())
@@ -112,9 +123,12 @@ impl Reproduce {
 
     fn measure(&self, systems: &[&'static dyn Reproduction], context: &Context) -> Result<u8> {
         if self.list {
+            let clock = Instant::now();
             for Card { id, title, krate, claim } in systems.iter().map(|s| s.card()) {
                 if context.json {
-                    document::print_line(&to_text(&Entry { schema: SCHEMA, id, title, krate, claim })?);
+                    let run = RunCard::new(context, "cpu".to_owned(), "f64", clock.elapsed());
+                    let entry = Entry { schema: LIST_SCHEMA, id, title, krate, claim, nonfinite: 0, run };
+                    document::print_line(&to_text(&entry)?);
                 } else {
                     document::print_line(&format!("{id}  {title}\n    {claim}"));
                 }
@@ -145,6 +159,17 @@ impl Reproduce {
         }
         Ok(u8::from(!ran || (self.strict && !all_hold)))
     }
+}
+
+/// The system of an id; an unknown one is answered with the ids near to it.
+fn find(id: &str) -> Result<&'static dyn Reproduction> {
+    registry::find(id).map_err(|error| {
+        let known: Vec<&str> = registry::all().iter().map(|s| s.card().id).collect();
+        match nearest(id, known) {
+            near if near.is_empty() => Failure::usage(error),
+            near => Failure::usage(format!("no reproduction {id:?}; nearest: {}", near.join(", "))),
+        }
+    })
 }
 
 /// The device for the systems that compute on tensors, opened; the others stay on the processor and are named.
@@ -247,11 +272,17 @@ fn write(folder: &Path, page: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Adds the schema of a report line.
+/// Adds the schemas of a report line and of a line of the list.
 pub(crate) fn schemas(schemas: &mut Schemas) {
-    let mut schema = schemars::schema_for!(Line).to_value();
-    if let Some(object) = schema.as_object_mut() {
-        object.insert("title".to_owned(), json!(SCHEMA));
+    let both = [
+        ("reproduce", SCHEMA, schemars::schema_for!(Line)),
+        ("reproduce.list", LIST_SCHEMA, schemars::schema_for!(Entry)),
+    ];
+    for (name, title, schema) in both {
+        let mut schema = schema.to_value();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("title".to_owned(), json!(title));
+        }
+        schemas.insert(name, schema);
     }
-    schemas.insert("reproduce", schema);
 }

@@ -227,7 +227,7 @@ impl Verb for Connectome {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let options = ReadOptions { format: self.format.format(), sheet: self.sheet.clone() };
-        let raw = RawConnectome::read(&self.file, &options).map_err(bio_failure)?;
+        let raw = RawConnectome::read(&self.file, &options).map_err(|e| bio_failure(e).or_at(&self.file))?;
         let merged = raw.merge(rule(self.compat));
         let metrics = if self.metrics {
             let (layer, word) = match self.layer {
@@ -240,7 +240,7 @@ impl Verb for Connectome {
             None
         };
         if let Some(out) = &self.out {
-            merged.write_csv(out).map_err(bio_failure)?;
+            merged.write_csv(out).map_err(|e| bio_failure(e).or_at(out))?;
         }
         Ok(Answer {
             name: raw.name().to_owned(),

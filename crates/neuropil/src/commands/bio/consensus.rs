@@ -91,7 +91,8 @@ pub(crate) fn load(
 ) -> Result<(Vec<Source>, Vec<Part>)> {
     let (mut out, mut parts) = (Vec::new(), Vec::new());
     for (name, file) in sources {
-        let raw = RawConnectome::read(file, &ReadOptions::default()).map_err(bio_failure)?;
+        let raw =
+            RawConnectome::read(file, &ReadOptions::default()).map_err(|e| bio_failure(e).or_at(file))?;
         let mut source = Source::new(name, raw.merge(rule(compat)).named(name));
         if raw.format() == Format::Randi2023 {
             source.role = Role::Function;
@@ -115,7 +116,7 @@ impl Verb for Consensus {
     fn run(&self, _context: &Context) -> Result<Answer> {
         let (sources, parts) = load(&self.sources, self.compat)?;
         let nodes = match &self.nodes {
-            Some(path) => Nodes::read(path).map_err(bio_failure)?,
+            Some(path) => Nodes::read(path).map_err(|e| bio_failure(e).or_at(path))?,
             None => Nodes::default(),
         };
         let rows = match self.rows {
@@ -123,7 +124,7 @@ impl Verb for Consensus {
             Which::Full => connectome::Rows::Full,
         };
         let table = connectome::consensus(&sources, rows).map_err(bio_failure)?;
-        table.write_csv(&self.out, &nodes).map_err(bio_failure)?;
+        table.write_csv(&self.out, &nodes).map_err(|e| bio_failure(e).or_at(&self.out))?;
         Ok(Answer {
             rows: table.rows.len(),
             gap_rows: table.gap_rows(),

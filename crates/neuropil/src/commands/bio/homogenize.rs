@@ -48,7 +48,7 @@ pub(crate) struct Homogenize {
     #[arg(long, default_value = "new", value_parser = ["new", "old"])]
     layout: String,
     /// Common sampling step in seconds
-    #[arg(long, default_value_t = bio_data::activity::PUBLISHED_DT_S, value_name = "SECONDS")]
+    #[arg(long, default_value_t = bio_data::activity::PUBLISHED_DT_S, value_name = "SECONDS", allow_negative_numbers = true)]
     dt: f64,
     /// Causal smoother: moving:15 (window), gaussian:5 (sigma), exponential:0.5 (alpha) or none
     #[arg(long, default_value = "moving:15", value_name = "METHOD")]
@@ -104,7 +104,8 @@ impl Verb for Homogenize {
             neurons_first: self.axes == "units,time",
             accept_uncertain: self.accept_uncertain,
         };
-        let mut raw = RawRecording::open(&self.raw, &self.source, &self.worm, &keys).map_err(bio_failure)?;
+        let mut raw = RawRecording::open(&self.raw, &self.source, &self.worm, &keys)
+            .map_err(|e| bio_failure(e).or_at(&self.raw))?;
         let (original_samples, columns) = raw.traces.dim();
         if self.axes == "time,units" && columns > 4 * original_samples {
             document::warn(&format!(
@@ -114,11 +115,11 @@ impl Verb for Homogenize {
         }
         context.admit("the homogenised recording", 8 * 4 * 8 * (original_samples * columns) as u64)?;
         if let Some(table) = table {
-            let labels = NeuronLabels::read_csv(table.as_ref()).map_err(bio_failure)?;
-            raw = raw.with_labels(&labels, self.accept_uncertain).map_err(bio_failure)?;
+            let labels = NeuronLabels::read_csv(table.as_ref()).map_err(|e| bio_failure(e).or_at(table))?;
+            raw = raw.with_labels(&labels, self.accept_uncertain).map_err(|e| bio_failure(e).or_at(table))?;
         }
-        let worm = homogenizer.process(&raw).map_err(|e| bio_failure(e).at(&self.raw))?;
-        write_parquet(&self.out, &[&worm], layout).map_err(bio_failure)?;
+        let worm = homogenizer.process(&raw).map_err(|e| bio_failure(e).or_at(&self.raw))?;
+        write_parquet(&self.out, &[&worm], layout).map_err(|e| bio_failure(e).or_at(&self.out))?;
         Ok(Answer {
             source: worm.source.clone(),
             worm: worm.worm.clone(),

@@ -48,10 +48,11 @@ impl Verb for Recordings {
     type Answer = Answer;
 
     fn run(&self, _context: &Context) -> Result<Answer> {
-        let reader = WormReader::open(&self.file, Columns::Calcium).map_err(bio_failure)?;
+        let reader =
+            WormReader::open(&self.file, Columns::Calcium).map_err(|e| bio_failure(e).or_at(&self.file))?;
         let worms = reader
             .map(|worm| {
-                let worm = worm.map_err(bio_failure)?;
+                let worm = worm.map_err(|e| bio_failure(e).or_at(&self.file))?;
                 Ok(Worm {
                     neurons: worm.neurons.len(),
                     labelled: worm.labelled(),

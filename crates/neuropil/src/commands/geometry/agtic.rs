@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Adaptive geo-topological test of independence
@@ -55,15 +55,16 @@ impl Verb for Agtic {
     type Answer = Answer;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let (x, said_x) = read_matrix(&self.x, None, None).map_err(file_failure)?;
-        let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure)?;
+        let (x, said_x) = read_matrix(&self.x, None, None).map_err(file_failure_at(&self.x))?;
+        let (y, said_y) = read_matrix(&self.y, None, None).map_err(file_failure_at(&self.y))?;
         said_x.iter().chain(&said_y).for_each(|w| document::warn(w));
         let (n, k, threads) = (x.nrows() as u64, self.thresholds as u64, rayon::current_num_threads() as u64);
         // Hinges of both variables, and for each thread a batch of 16 rearranged halves; then all inner products.
         let cells = n.saturating_mul(n).saturating_mul(k);
         let products = k.saturating_mul(k).saturating_mul(k.saturating_mul(k)) / 4;
         let batch = (cells / 2).saturating_add(products).saturating_mul(16 * threads);
-        context.admit("the thresholded distances", batch.saturating_add(cells * 3).saturating_mul(8))?;
+        let held = batch.saturating_add(cells.saturating_mul(3)).saturating_add(self.permutations as u64);
+        context.admit("the thresholded distances", held.saturating_mul(8))?;
         let kind = if self.quantiles { Thresholds::Quantile } else { Thresholds::Distance };
         let (thresholds, permutations) = (self.thresholds, self.permutations);
         let got =

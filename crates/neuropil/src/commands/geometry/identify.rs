@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lists::whole_numbers;
 use crate::context::Context;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Leave-one-subject-out identification of regions or layers
@@ -45,11 +45,11 @@ impl Verb for Identify {
     type Answer = Answer;
 
     fn run(&self, _context: &Context) -> Result<Answer> {
-        let file = ArrayFile::open(&self.input).map_err(file_failure)?;
-        let rdms = file.read_f64_2("rdms").map_err(file_failure)?;
+        let file = ArrayFile::open(&self.input).map_err(file_failure_at(&self.input))?;
+        let rdms = file.read_f64_2("rdms").map_err(file_failure_at(&self.input))?;
         let list = |flag: &Option<String>, key: &str| match flag {
             Some(text) => whole_numbers(text),
-            None => Ok(file.read_i64_1(key).map_err(file_failure)?.to_vec()),
+            None => Ok(file.read_i64_1(key).map_err(file_failure_at(&self.input))?.to_vec()),
         };
         let (subjects, labels) = (list(&self.subjects, "subjects")?, list(&self.labels, "labels")?);
         let answer = neural_geometry::identify(&rdms.view(), &subjects, &labels)

@@ -4,19 +4,19 @@ use std::path::Path;
 
 use recordings::arrays::{Array, ArrayFile};
 
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 
 /// Names in one flag: comma separated, a text file with one a line, or an array file with one array.
 pub(super) fn names(text: &str) -> Result<Vec<String>> {
     let path = Path::new(text);
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     if matches!(extension.as_deref(), Some("npy" | "npz" | "safetensors")) {
-        let file = ArrayFile::open(path).map_err(file_failure)?;
-        let (_, array) = file.pick(None).map_err(file_failure)?;
+        let file = ArrayFile::open(path).map_err(file_failure_at(path))?;
+        let (_, array) = file.pick(None).map_err(file_failure_at(path))?;
         return match array {
-            Array::Text(_) => array.to_text().map_err(|e| file_failure(e).at(path)),
+            Array::Text(_) => array.to_text().map_err(file_failure_at(path)),
             _ => {
-                let values = array.to_i64().map_err(|e| file_failure(e).at(path))?;
+                let values = array.to_i64().map_err(file_failure_at(path))?;
                 Ok(values.iter().map(ToString::to_string).collect())
             }
         };

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Multidimensional scaling of an RDM
@@ -62,10 +62,12 @@ impl Verb for Mds {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(&self.rdm);
-        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure_at(&self.rdm))?;
         context.admit("the scaling", 64 * file.condensed.len() as u64)?;
         let mut rdm = file.rdm().map_err(bad)?;
-        if matches!(file.metric.as_deref(), Some("sqeuclidean" | "crossnobis")) {
+        // What a transform made of them are ranks, ramps or path lengths, no squares.
+        let squared = matches!(file.metric.as_deref(), Some("sqeuclidean" | "crossnobis"));
+        if squared && file.transforms.is_empty() {
             document::warn("the RDM holds squared distances: their roots are scaled, negative ones as 0");
             let roots = rdm.condensed().iter().map(|d| d.max(0.0).sqrt()).collect();
             rdm = Rdm::from_condensed(roots).map_err(bad)?;
@@ -83,7 +85,7 @@ impl Verb for Mds {
             if let Some(labels) = &file.labels {
                 npz = npz.text("labels", labels);
             }
-            npz.write(out).map_err(file_failure)?;
+            npz.write(out).map_err(file_failure_at(out))?;
         }
         Ok(Answer {
             n: rdm.stimuli(),

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Persistent components (H0) and loops (H1) of an RDM
@@ -22,7 +22,7 @@ pub(crate) struct Persistence {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=1))]
     max_dimension: u8,
     /// Nothing is joined beyond this dissimilarity
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Points of the Betti curves
     #[arg(long, default_value_t = 50, value_name = "N")]
@@ -64,9 +64,11 @@ impl Verb for Persistence {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(&self.rdm);
-        let file = RdmFile::read(&self.rdm).map_err(file_failure)?;
+        let file = RdmFile::read(&self.rdm).map_err(file_failure_at(&self.rdm))?;
         let pairs = file.condensed.len() as u64;
-        context.admit("the complex", 40 * pairs)?;
+        // A point of the curves is three numbers, each of them also in the document.
+        let curves = (self.points as u64).saturating_mul(320);
+        context.admit("the complex and its curves", (40 * pairs).saturating_add(curves))?;
         let found = if self.max_dimension == 0 {
             let bound = self.threshold.unwrap_or(f64::INFINITY);
             let cut = |h: f64| if h <= bound { h } else { f64::INFINITY };
@@ -101,7 +103,7 @@ impl Verb for Persistence {
                 .i64("betti0", ArrayView1::from(&counts(&betti0)).into_dyn())
                 .i64("betti1", ArrayView1::from(&counts(&betti1)).into_dyn())
                 .write(out)
-                .map_err(file_failure)?;
+                .map_err(file_failure_at(out))?;
         }
         Ok(Answer {
             n: found.h0.len(),

@@ -10,9 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::lists::{encode, names};
+use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Dissimilarity of every pair of stimuli
@@ -27,7 +28,7 @@ pub(crate) struct Rdm {
     #[arg(long)]
     key: Option<String>,
     /// Order of the array's axes: time,units or units,time
-    #[arg(long)]
+    #[arg(long, value_parser = axes())]
     axes: Option<String>,
     /// Condition of each row, for crossnobis: a list, or a file with one a line or one array
     #[arg(long, value_name = "LIST")]
@@ -104,8 +105,8 @@ impl Verb for Rdm {
     type Answer = Answer;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let (patterns, warnings) =
-            read_matrix(&self.patterns, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+        let (patterns, warnings) = read_matrix(&self.patterns, self.key.as_deref(), self.axes.as_deref())
+            .map_err(file_failure_at(&self.patterns))?;
         warnings.iter().for_each(|w| document::warn(w));
         let (rows, units) = patterns.dim();
         context.admit("the RDM", 8 * (2 * rows * rows + 2 * rows * units) as u64)?;
@@ -136,8 +137,9 @@ impl Verb for Rdm {
             None => named,
         };
         let values: Vec<f64> = rdm.condensed().iter().map(|d| d / divisor).collect();
-        let file = RdmFile { condensed: values, metric: Some(self.metric.name().to_owned()), labels };
-        file.write(&self.out).map_err(file_failure)?;
+        let metric = Some(self.metric.name().to_owned());
+        let file = RdmFile { condensed: values, metric, transforms: Vec::new(), labels };
+        file.write(&self.out).map_err(file_failure_at(&self.out))?;
         let values = file.condensed;
         Ok(Answer {
             n,
@@ -167,7 +169,7 @@ impl Rdm {
         let (conditions, named) = encode(&names(conditions)?);
         let (folds, _) = encode(&names(folds)?);
         let precision = match &self.precision {
-            Some(path) => Some(read_matrix(path, None, Some("time,units")).map_err(file_failure)?.0),
+            Some(path) => Some(read_matrix(path, None, Some("time,units")).map_err(file_failure_at(path))?.0),
             None => None,
         };
         let precision = precision.as_ref().map(|p| p.view());

@@ -9,9 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::rdm::Choice;
+use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Similarity of two RDMs, its bootstrap interval and its permutation p-value
@@ -34,7 +35,7 @@ pub(crate) struct Rsa {
     #[arg(long, requires = "patterns")]
     key: Option<String>,
     /// Order of the arrays' axes, with --patterns: time,units or units,time
-    #[arg(long, requires = "patterns")]
+    #[arg(long, requires = "patterns", value_parser = axes())]
     axes: Option<String>,
     /// Draws of stimuli behind the interval; 0: none
     #[arg(long, default_value_t = 1000, value_name = "N")]
@@ -79,6 +80,8 @@ impl Verb for Rsa {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let ((a, first), (b, second)) = (self.read(&self.a, context)?, self.read(&self.b, context)?);
+        let draws = (self.bootstrap as u64).saturating_add(self.permutations as u64);
+        context.admit("the draws", draws.saturating_mul(16))?;
         let mut reordered = false;
         let b = match (first, second) {
             (Some(first), Some(second)) => {
@@ -117,7 +120,7 @@ impl Rsa {
     fn read(&self, path: &Path, context: &Context) -> Result<(neural_geometry::Rdm, Option<Vec<String>>)> {
         let bad = |e: neural_geometry::Error| Failure::input(e).at(path);
         if !self.patterns {
-            let file = RdmFile::read(path).map_err(file_failure)?;
+            let file = RdmFile::read(path).map_err(file_failure_at(path))?;
             return Ok((file.rdm().map_err(bad)?, file.labels));
         }
         let Some(metric) = self.metric.unwrap_or(Choice::Correlation).metric() else {
@@ -126,7 +129,7 @@ impl Rsa {
             ));
         };
         let (patterns, warnings) =
-            read_matrix(path, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+            read_matrix(path, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure_at(path))?;
         warnings.iter().for_each(|w| document::warn(w));
         let (n, units) = patterns.dim();
         context.admit("the RDM", 8 * (2 * n * n + 2 * n * units) as u64)?;

@@ -10,9 +10,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::{DeviceSpec, Opened};
 
+use crate::arguments::axes;
 use crate::context::Context;
 use crate::document;
-use crate::failure::{Failure, Result, file_failure};
+use crate::failure::{Failure, Result, file_failure_at};
 use crate::verb::Verb;
 
 /// Spread of several answers' embeddings: EigenScore, and Efficient EigenScore
@@ -24,7 +25,7 @@ pub(crate) struct Eigenscore {
     #[arg(long)]
     key: Option<String>,
     /// Order of the array's axes: time,units or units,time
-    #[arg(long)]
+    #[arg(long, value_parser = axes())]
     axes: Option<String>,
     /// Which covariance, and whose logarithm
     #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
@@ -35,15 +36,15 @@ pub(crate) struct Eigenscore {
     /// How to compute; chebyshev gives the exact score and its estimate
     #[arg(long, value_enum, default_value_t = Method::Auto)]
     method: Method,
-    /// Which estimate
-    #[arg(long, value_enum, default_value_t = Variant::Shifted)]
-    variant: Variant,
-    /// Chebyshev moments of the estimate
-    #[arg(long, default_value_t = 50)]
-    moments: usize,
-    /// Probe vectors of the estimate
-    #[arg(long, default_value_t = 20)]
-    probes: usize,
+    /// Which estimate, with chebyshev or auto [default: shifted]
+    #[arg(long, value_enum)]
+    variant: Option<Variant>,
+    /// Chebyshev moments of the estimate, with chebyshev or auto [default: 50]
+    #[arg(long)]
+    moments: Option<usize>,
+    /// Probe vectors of the estimate, with chebyshev or auto [default: 20]
+    #[arg(long)]
+    probes: Option<usize>,
     /// Where the estimate was computed, once it was.
     #[arg(skip)]
     placed: OnceLock<(String, &'static str)>,
@@ -91,6 +92,11 @@ pub(crate) struct Answer {
     eigenscore: f64,
     /// What computed `eigenscore`: chebyshev only where `auto` preferred an estimate.
     eigenscore_method: &'static str,
+    /// Device that computed `eigenscore`: exact scores are the processor's. `run.device` is that of `method`, and so of
+    /// `ees`.
+    eigenscore_device: String,
+    /// Number type of `eigenscore`; `run.dtype` is that of `method`.
+    eigenscore_dtype: &'static str,
     /// Efficient EigenScore: its estimate from Chebyshev moments. For the variant `official` this is the published
     /// code's own number, which is no estimate of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,21 +133,60 @@ impl Eigenscore {
         }
     }
 
+    fn variant(&self) -> Variant {
+        self.variant.unwrap_or(Variant::Shifted)
+    }
+
+    fn moments(&self) -> usize {
+        self.moments.unwrap_or(50)
+    }
+
+    fn probes(&self) -> usize {
+        self.probes.unwrap_or(20)
+    }
+
+    /// Refuses what an exact method that was asked for by name would not use.
+    fn check(&self) -> Result<()> {
+        if !matches!(self.method, Method::Cholesky | Method::Eigen) {
+            return Ok(());
+        }
+        let given = [
+            ("--variant", self.variant.is_some()),
+            ("--moments", self.moments.is_some()),
+            ("--probes", self.probes.is_some()),
+        ];
+        let Some((flag, _)) = given.iter().find(|(_, given)| *given) else { return Ok(()) };
+        let method = self.method.to_possible_value();
+        Err(Failure::usage(format!(
+            "{flag} goes with --method chebyshev, which gives the exact score too, or auto; {} makes no estimate",
+            method.as_ref().map_or("this method", |m| m.get_name())
+        )))
+    }
+
     fn ees(&self, seed: u64) -> Ees {
-        let (variant, distribution) = match self.variant {
+        let (variant, distribution) = match self.variant() {
             Variant::Shifted => (EesVariant::Shifted, ProbeDistribution::Rademacher),
             Variant::Paper => (EesVariant::PaperUnitInterval, ProbeDistribution::Rademacher),
             Variant::Official => (EesVariant::OfficialCode, ProbeDistribution::Gaussian),
         };
         Ees {
-            moments: self.moments,
-            probes: self.probes,
+            moments: self.moments(),
+            probes: self.probes(),
             alpha: self.alpha,
             variant,
             distribution,
             seed,
             ..Ees::default()
         }
+    }
+
+    /// What the work may hold at once: embeddings, covariance, the blocks of the recurrence, moments of every probe.
+    fn bytes(&self, k: u64, d: u64) -> u64 {
+        let (small, moments, probes) = (k.min(d), self.moments() as u64, self.probes() as u64);
+        let exact = k.saturating_mul(d).saturating_add(small.saturating_mul(small)).saturating_mul(3);
+        let blocks = small.saturating_mul(probes).saturating_mul(5);
+        let series = moments.saturating_mul(probes.saturating_add(4));
+        exact.saturating_add(blocks).saturating_add(series).saturating_mul(8)
     }
 
     /// The device that was asked for, where it is not the processor.
@@ -175,12 +220,12 @@ impl Verb for Eigenscore {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        self.check()?;
         let opened = self.device(context)?;
-        let (e, warnings) =
-            read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref()).map_err(file_failure)?;
+        let (e, warnings) = read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref())
+            .map_err(file_failure_at(&self.file))?;
         let (k, d) = e.dim();
-        let (small, cells) = (k.min(d), k * d);
-        context.admit("the covariance", 8 * (3 * cells + 3 * small * small) as u64)?;
+        context.admit("the covariance and its estimate", self.bytes(k as u64, d as u64))?;
         let (convention, ees) = (self.convention(), self.ees(context.seed));
         let method = match self.method {
             Method::Auto => llm_neurons::Method::Auto,
@@ -204,6 +249,13 @@ impl Verb for Eigenscore {
             }
         }
         warnings.iter().for_each(|w| document::warn(w));
+        let host = || ("cpu".to_owned(), "f64");
+        let (eigenscore_device, eigenscore_dtype) =
+            if found.eigenscore_method == llm_neurons::Method::Chebyshev {
+                self.placement(context)
+            } else {
+                host()
+            };
         let base = convention.log_base();
         let details = found.details.as_ref();
         Ok(Answer {
@@ -214,13 +266,15 @@ impl Verb for Eigenscore {
             alpha: self.alpha,
             eigenscore: found.eigenscore,
             eigenscore_method: found.eigenscore_method.name(),
+            eigenscore_device,
+            eigenscore_dtype,
             ees: found.ees,
-            ees_raw: details.filter(|_| self.variant == Variant::Paper).map(|r| base.of_ln(r.raw)),
+            ees_raw: details.filter(|_| self.variant() == Variant::Paper).map(|r| base.of_ln(r.raw)),
             ees_standard_error: details.and_then(|r| r.standard_error).map(|x| base.of_ln(x)),
             method: found.method.name(),
             method_reason: found.reason,
-            moments: self.moments,
-            probes: self.probes,
+            moments: self.moments(),
+            probes: self.probes(),
             lambda_max: found.lambda_max,
             bound: found.bound,
         })
