@@ -125,12 +125,13 @@ fn shipped_layers() -> Result<Layers> {
 fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let Layers { rdms, subjects, labels } = shipped_layers()?;
     let spread = rdms.std(0.0);
-    let seeds = plan.seeds(plan.pick(1, 100, 400));
+    let keys = plan.draws(plan.pick(20, 100, 400));
     let names = ["RDM", "ranked RDM", "ramp (0.2, 0.8)"];
     let mut series: Vec<Series> =
         names.iter().map(|n| Series { name: (*n).to_owned(), points: Vec::new() }).collect();
     for level in LEVELS {
-        let draws: &[u64] = if level == 0 { &seeds[..1] } else { &seeds };
+        let draws: &[u64] = if level == 0 { &keys[..1] } else { &keys };
+        let seeds = plan.seeds(draws.len());
         let scores = draws
             .par_iter()
             .map(|seed| {
@@ -156,13 +157,13 @@ fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             outcome.measurements.push(hit);
             continue;
         }
-        outcome.measurements.push(hit.seeds(draws).interval_of(&ramp));
+        outcome.measurements.push(hit.seeds(&seeds).interval_of(&ramp));
         let gaps: Vec<f64> = scores.iter().map(|s| s[2] - s[1]).collect();
         let name = format!("layer identification, ramp minus ranked RDM, noise 0.{level} (lower bound)");
         outcome.measurements.push(
             Measurement::lower_bound(&name, &gaps, -MARGIN)
                 .control(permuted - ranked)
-                .seeds(draws)
+                .seeds(&seeds)
                 .note("no more is lost than the sheet's 0.05; control: labels permuted"),
         );
     }
@@ -241,9 +242,10 @@ enum Relation {
 /// How often the adaptive test rejects independence at 0.05 (60 samples, 6 thresholds, 99 permutations). All bounds are
 /// the sheet's (check 4).
 fn independence(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(1, 40, 200));
+    let draws = plan.draws(plan.pick(20, 40, 200));
+    let seeds = plan.seeds(draws.len());
     let power = |relation: Relation| -> Result<(f64, f64)> {
-        let rejected = seeds
+        let rejected = draws
             .par_iter()
             .map(|seed| {
                 let (x, y) = pair(relation, *seed);

@@ -16,9 +16,10 @@ const POINTS: usize = 60;
 
 /// By how much the longest loop of noisy circles outlasts the next, beside that of clouds.
 pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(1, 40, 200));
+    let draws = plan.draws(plan.pick(10, 40, 200));
+    let seeds = plan.seeds(draws.len());
     let bars = |ring: bool| -> Result<Vec<Vec<Bar>>> {
-        seeds
+        draws
             .par_iter()
             .map(|seed| {
                 let rdm =

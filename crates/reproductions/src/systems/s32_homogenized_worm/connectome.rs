@@ -52,8 +52,9 @@ const NEURONS: usize = 180;
 /// A worm whose neurons lie along a line and connect to near ones, as three observers see it who miss synapses and add
 /// a few. The consensus should be nearer to the truth than an observer; the structure should show against its null.
 fn generated(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(1, 10, 50));
-    let runs = seeds
+    let draws = plan.draws(plan.pick(5, 10, 50));
+    let seeds = plan.seeds(draws.len());
+    let runs = draws
         .par_iter()
         .map(|seed| {
             let truth = worm(*seed)?;
