@@ -1,6 +1,6 @@
 """Homogenise made-up worms with NumPy: vectorised, and naively with loops over time.
 
-Prints one JSON line {name, worms, seconds, threads, check} per version; our side is the example
+Prints one JSON line {name, worms, seconds, threads?, check} per version (the naive one knows no threads); our side is the example
 `homogenize_speed` of the crate bio-data, which makes the same worms by the same formulas.
 
 usage: homogenize_numpy.py [WORMS] [RUNS] [NAIVE_WORMS]
@@ -111,11 +111,11 @@ def naive(worm):
     return [np.ascontiguousarray(a.T, dtype=np.float32) for a in (x, residual, smooth, smooth_residual, z, *new)]
 
 
-def report(name, work, worms, all_worms, runs, threads=1):
+def report(name, work, worms, all_worms, runs, threads=None):
     seconds, check = [], 0.0
     for run in range(runs + 1):
         start = time.perf_counter()
-        if threads > 1:
+        if threads is not None and threads > 1:
             with ThreadPoolExecutor(threads) as pool:
                 done = list(pool.map(work, worms))
         else:
@@ -127,7 +127,9 @@ def report(name, work, worms, all_worms, runs, threads=1):
         if runs == 1:
             break
     scale = sum(x.size for _, x in all_worms) / sum(x.size for _, x in worms)
-    line = {"name": name, "worms": len(all_worms), "seconds": float(np.median(seconds)) * scale, "threads": threads}
+    line = {"name": name, "worms": len(all_worms), "seconds": float(np.median(seconds)) * scale}
+    if threads is not None:
+        line["threads"] = threads
     if len(worms) != len(all_worms):
         line["measured_worms"] = len(worms)
     print(json.dumps(line | {"check": round(check * scale, 5)}), flush=True)
@@ -136,7 +138,7 @@ def report(name, work, worms, all_worms, runs, threads=1):
 def main():
     arguments = [int(a) for a in sys.argv[1:]] + [100, 7, 10][len(sys.argv) - 1 :]
     worms = [synthetic(w) for w in range(arguments[0])]
-    report("numpy, vectorised", vectorised, worms, worms, arguments[1])
+    report("numpy, vectorised", vectorised, worms, worms, arguments[1], threads=1)
     report("numpy, vectorised", vectorised, worms, worms, arguments[1], threads=2)
     report("numpy, naive", naive, worms[: arguments[2]], worms, 1)
 

@@ -79,19 +79,24 @@ pub(crate) fn run(plan: &Plan, out: &Path, strict: bool) -> Verdict {
             example,
         ]))?;
         rows.extend(measure(&suite, plan, &python)?);
+        // After each suite: what was measured outlives a program that fails later.
+        write(&rows, out)?;
     }
-    let table = table(&rows);
-    println!("\n{table}");
+    println!("\n{}", table(&rows));
+    println!("bench: peers.jsonl and peers.md are in {}", out.display());
+    let slow: Vec<String> = rows.iter().filter(|r| !r.holds()).map(fault).collect();
+    if strict { workspace::report("bench", &slow) } else { Ok(()) }
+}
+
+/// The rows as JSON lines and as a table.
+fn write(rows: &[Row], out: &Path) -> Verdict {
     let mut lines = String::new();
-    for row in &rows {
+    for row in rows {
         lines.push_str(&serde_json::to_string(row).map_err(|why| why.to_string())?);
         lines.push('\n');
     }
     workspace::write(&out.join("peers.jsonl"), &lines)?;
-    workspace::write(&out.join("peers.md"), &table)?;
-    println!("bench: peers.jsonl and peers.md are in {}", out.display());
-    let slow: Vec<String> = rows.iter().filter(|r| !r.holds()).map(fault).collect();
-    if strict { workspace::report("bench", &slow) } else { Ok(()) }
+    workspace::write(&out.join("peers.md"), &table(rows))
 }
 
 fn fault(row: &Row) -> String {
