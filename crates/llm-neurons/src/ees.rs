@@ -199,8 +199,7 @@ impl Ees {
                 self.score_on(&mut OnHost(DenseOperator::new(gram)?), None)?
             }
             Form::MatrixFree => {
-                let mut operator = EmbeddingOperator::from_centred(&centred.view(), scale);
-                drop(centred);
+                let mut operator = EmbeddingOperator::from_centred(centred, scale);
                 self.score_on(&mut operator, None)?
             }
         };
@@ -292,7 +291,7 @@ impl Ees {
 
     /// The upper end of the spectrum; each try after the first looks longer, from another start.
     fn find_edge<S: BlockSpace>(&self, space: &mut S, raised: usize) -> Result<Edge> {
-        let again = SpectralEdge::Lanczos { steps: 12 << raised };
+        let again = SpectralEdge::Lanczos { steps: 16 << raised };
         match (self.variant, self.edge) {
             (EesVariant::OfficialCode, known @ SpectralEdge::Known(_)) => {
                 edge::find(space, 0.0, known, self.seed, 0)

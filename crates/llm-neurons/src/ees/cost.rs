@@ -17,7 +17,7 @@ pub enum Form {
 /// Rates at which one machine does the work, as a function of which the methods' times are compared.
 ///
 /// Only their ratios matter to the choice. The defaults were measured by the crate's bench `eigenscore` on two cores of
-/// an AMD EPYC (AVX2), see the book's page on system 01.
+/// an AMD EPYC (AVX-512) at K 2000, D 4096, see the book's page on system 01.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CostModel {
@@ -33,7 +33,7 @@ pub struct CostModel {
 
 impl Default for CostModel {
     fn default() -> Self {
-        Self { gram_rate: 3.0e10, factor_rate: 2.0e10, block_rate: 3.0e10, vector_rate: 5.0e9 }
+        Self { gram_rate: 8.8e10, factor_rate: 2.9e10, block_rate: 4.5e10, vector_rate: 8.9e9 }
     }
 }
 
@@ -41,10 +41,10 @@ impl CostModel {
     /// Up to this many answers Cholesky is taken without a thought (sheet 01).
     pub const SMALL: usize = 32;
     /// Single-vector products that finding the upper end takes, about.
-    const EDGE_PRODUCTS: f64 = 14.0;
+    const EDGE_PRODUCTS: f64 = 16.0;
 
     /// Whether EES of `[answers, units]` forms the covariance: whatever takes fewer flops,
-    /// `4 K D (n M/2 + 14)` against `K^2 D + 2 K^2 (n M/2 + 14)`.
+    /// `4 K D (n M/2 + 16)` against `K^2 D + 2 K^2 (n M/2 + 16)`.
     #[must_use]
     pub fn form(answers: usize, units: usize, moments: usize, probes: usize) -> Form {
         let (k, d) = (answers as f64, units as f64);

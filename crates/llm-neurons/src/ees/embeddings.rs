@@ -52,17 +52,22 @@ impl EmbeddingOperator {
     pub fn new(e: &ArrayView2<'_, f64>, convention: EigenScoreConvention) -> Result<Self> {
         let centred = convention.centred(e)?;
         let (answers, units) = centred.dim();
-        Ok(Self::from_centred(&centred.view(), convention.scale(answers, units)))
+        Ok(Self::from_centred(centred, convention.scale(answers, units)))
     }
 
     /// `scale * E E^T` of rows that are centred already.
-    pub(crate) fn from_centred(centred: &ArrayView2<'_, f64>, scale: f64) -> Self {
+    pub(crate) fn from_centred(centred: Array2<f64>, scale: f64) -> Self {
         let (answers, units) = centred.dim();
         let (rows, width) = (answers.next_multiple_of(ROW_PAD), units.next_multiple_of(COLUMN_PAD));
-        let mut e = vec![0.0; rows * width];
-        for (to, from) in e.chunks_exact_mut(width).zip(centred.rows()) {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        }
+        let e = if (rows, width) == (answers, units) && centred.is_standard_layout() {
+            centred.into_raw_vec_and_offset().0
+        } else {
+            let mut e = vec![0.0; rows * width];
+            for (to, from) in e.chunks_exact_mut(width).zip(centred.rows()) {
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
+            e
+        };
         Self { e, answers, rows, width, scale, arch: Arch::new(), parts: Vec::new() }
     }
 

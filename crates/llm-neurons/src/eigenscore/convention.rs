@@ -1,6 +1,6 @@
 //! The published readings of EigenScore, which differ in centring, scale and logarithm.
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -144,15 +144,21 @@ impl EigenScoreConvention {
     /// [`Error::TooFew`] below two answers or two units, [`Error::NotFinite`].
     pub fn centred(self, e: &ArrayView2<'_, f64>) -> Result<Array2<f64>> {
         check_embeddings(e)?;
-        let axis = match self.centring() {
-            Centring::Units => Axis(1),
-            Centring::Answers => Axis(0),
+        let (answers, units) = e.dim();
+        let subtract = |x: &f64, mean: &f64| x - mean;
+        let centred = match self.centring() {
+            Centring::Units => {
+                let means = Zip::from(e.rows()).par_map_collect(|row| row.sum() / units as f64);
+                let means = means.insert_axis(Axis(1));
+                Zip::from(e).and_broadcast(&means).par_map_collect(subtract)
+            }
+            Centring::Answers => {
+                let means = e.sum_axis(Axis(0)) / answers as f64;
+                Zip::from(e).and_broadcast(&means).par_map_collect(subtract)
+            }
         };
-        let mut centred = e.as_standard_layout().into_owned();
-        for mut lane in centred.lanes_mut(axis) {
-            let mean = lane.sum() / lane.len() as f64;
-            lane -= mean;
-        }
+        let centred =
+            if centred.is_standard_layout() { centred } else { centred.as_standard_layout().into_owned() };
         finite("centred embeddings", &centred.view())?;
         Ok(centred)
     }
@@ -186,6 +192,12 @@ pub(crate) fn check_alpha(alpha: f64) -> Result<()> {
 
 /// Refuses NaN and infinities.
 pub(crate) fn finite(what: &'static str, a: &ArrayView2<'_, f64>) -> Result<()> {
+    // 0 x is 0 for every finite x and NaN else: a test without branches, and mostly the only one.
+    if Zip::from(a.rows()).par_fold(|| 0.0, |sum, row| sum + row.fold(0.0, |s, x| s + 0.0 * x), |a, b| a + b)
+        == 0.0
+    {
+        return Ok(());
+    }
     match a.indexed_iter().find(|(_, x)| !x.is_finite()) {
         None => Ok(()),
         Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value: *value }),

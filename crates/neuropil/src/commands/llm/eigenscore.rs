@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use clap::{Args, ValueEnum};
-use llm_neurons::{Ees, EesResult, EesVariant, EigenScoreConvention, ProbeDistribution, assess};
+use llm_neurons::{
+    Ees, EesResult, EesVariant, EigenScoreConvention, ProbeDistribution, SpectralEdge, assess,
+};
 use recordings::arrays::read_matrix;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -175,6 +177,8 @@ impl Eigenscore {
             alpha: self.alpha,
             variant,
             distribution,
+            // The answer states the largest eigenvalue: it is searched for until it stands.
+            edge: SpectralEdge::Lanczos { steps: usize::MAX },
             seed,
             ..Ees::default()
         }
