@@ -1,7 +1,7 @@
 //! Search over the thresholds of the ramp, without fitting them on the subjects that are tested.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use numerics::linalg::gram;
+use numerics::gram::gram;
 use numerics::rng::stream;
 use rand::RngExt;
 use rayon::prelude::*;

@@ -1,7 +1,7 @@
 //! Representational dissimilarity matrices.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis};
-use numerics::linalg::gram;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip};
+use numerics::gram::upper_gram;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
@@ -50,12 +50,17 @@ impl Rdm {
         if units == 0 {
             return Err(Error::TooFew { what: "units", needed: 1, found: 0 });
         }
-        if let Some((index, value)) = patterns.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+        let finite = Zip::from(patterns.rows()).par_fold(
+            || true,
+            |all, row| all && row.iter().all(|x| x.is_finite()),
+            |a, b| a && b,
+        );
+        if !finite && let Some((index, value)) = patterns.iter().enumerate().find(|(_, x)| !x.is_finite()) {
             return Err(Error::Value { what: "patterns", index, value: *value, expected: "finite" });
         }
         let rows = prepare(patterns, metric)?;
         let direct = units <= DIRECT_UNITS && matches!(metric, Metric::Euclidean | Metric::SquaredEuclidean);
-        let gram = if direct { Array2::zeros((0, 0)) } else { gram(&rows.view()) };
+        let gram = if direct { Array2::zeros((0, 0)) } else { upper_gram(&rows.view()) };
         let norms: Array1<f64> = gram.diag().to_owned();
         let squared = |i: usize, j: usize| {
             if !direct {
@@ -178,19 +183,16 @@ pub(crate) fn square(condensed: &[f64], n: usize, diagonal: f64) -> Array2<f64> 
 
 /// Rows whose Gram matrix holds what the metric needs.
 fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>> {
-    let mut rows = Array2::zeros(patterns.dim());
-    let pairs = || patterns.axis_iter(Axis(0)).into_par_iter().enumerate();
     match metric {
         Metric::Euclidean | Metric::SquaredEuclidean => {
             let mean = mean(patterns);
-            pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).for_each(|((_, from), mut row)| {
-                row.assign(&from);
-                row -= &mean;
-            });
+            Ok(Zip::from(patterns).and_broadcast(&mean).par_map_collect(|x, mean| x - mean))
         }
         Metric::Correlation | Metric::Cosine => {
+            let mut rows = Array2::zeros(patterns.dim());
+            let pairs = patterns.axis_iter(Axis(0)).into_par_iter().enumerate();
             let degenerate =
-                pairs().zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).filter_map(|((i, from), row)| {
+                pairs.zip(rows.axis_iter_mut(Axis(0)).into_par_iter()).filter_map(|((i, from), row)| {
                     (!normalise(from, row, metric == Metric::Correlation)).then_some(i)
                 });
             if let Some(row) = degenerate.min() {
@@ -198,9 +200,9 @@ fn prepare(patterns: &ArrayView2<'_, f64>, metric: Metric) -> Result<Array2<f64>
                     if metric == Metric::Correlation { "constant: no correlation" } else { "zero: no angle" };
                 return Err(Error::Degenerate { row, why });
             }
+            Ok(rows)
         }
     }
-    Ok(rows)
 }
 
 /// Means of the units, summed over blocks of rows so that threads change nothing.

@@ -1,11 +1,16 @@
 //! The Gram matrix of the rows of a matrix.
 
-use faer::linalg::matmul::triangular::{BlockStructure, matmul};
-use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::{Array2, ArrayView2};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
 
-/// `A A^T` of `a [n, d]`, in parallel and at half the cost of a full product: the lower triangle is computed and
-/// mirrored, so the result is symmetric to the last bit.
+/// Rows and columns of a tile.
+const TILE: usize = 128;
+
+/// `A A^T` of `a [n, d]`, in parallel and at half the cost of a full product: one triangle is computed, tile by tile, and
+/// mirrored, so the result is symmetric to the last bit. Each tile is one thread's, so it is the same for any number of
+/// threads.
 ///
 /// ```
 /// let a = ndarray::arr2(&[[1.0, 2.0], [0.0, 3.0]]);
@@ -13,46 +18,52 @@ use ndarray::{Array2, ArrayView2};
 /// ```
 #[must_use]
 pub fn gram(a: &ArrayView2<'_, f64>) -> Array2<f64> {
-    let (n, d) = a.dim();
-    let mut out = Array2::zeros((n, n));
-    if n == 0 || d == 0 {
-        return out;
-    }
-    let standard = a.as_standard_layout();
-    if let (Some(cells), Some(into)) = (standard.as_slice(), out.as_slice_mut()) {
-        let rows = MatRef::from_row_major_slice(cells, n, d);
-        // A row-major buffer read as column-major is the transpose: its upper triangle is our lower one.
-        let into = MatMut::from_column_major_slice_mut(into, n, n);
-        matmul(
-            into,
-            BlockStructure::TriangularUpper,
-            Accum::Replace,
-            rows,
-            BlockStructure::Rectangular,
-            rows.transpose(),
-            BlockStructure::Rectangular,
-            1.0,
-            Par::rayon(0),
-        );
-    }
-    mirror(&mut out);
-    out
+    tiled(a, true)
 }
 
-/// Copies the lower triangle onto the upper one, tile by tile so that both sides stay in cache.
-fn mirror(a: &mut Array2<f64>) {
-    const TILE: usize = 32;
-    let n = a.nrows();
-    let Some(cells) = a.as_slice_mut() else { return };
-    for top in (0..n).step_by(TILE) {
-        for left in (0..=top).step_by(TILE) {
-            for i in top..(top + TILE).min(n) {
-                for j in left..(left + TILE).min(i) {
-                    cells[j * n + i] = cells[i * n + j];
+/// [`gram`] without its lower triangle, which is left zero outside the tiles on the diagonal: for those who read pairs
+/// `i <= j` alone.
+#[must_use]
+pub fn upper_gram(a: &ArrayView2<'_, f64>) -> Array2<f64> {
+    tiled(a, false)
+}
+
+fn tiled(a: &ArrayView2<'_, f64>, mirrored: bool) -> Array2<f64> {
+    let (n, width) = a.dim();
+    let standard = a.as_standard_layout();
+    let mut out = Array2::zeros((n, n));
+    let Some(cells) = standard.as_slice().filter(|cells| !cells.is_empty()) else { return out };
+    let rows = |tile: usize| {
+        let (from, to) = (tile * TILE, ((tile + 1) * TILE).min(n));
+        MatRef::from_row_major_slice(&cells[from * width..to * width], to - from, width)
+    };
+    let tiles = n.div_ceil(TILE);
+    let places: Vec<(usize, usize)> = (0..tiles).flat_map(|i| (i..tiles).map(move |j| (i, j))).collect();
+    let parts: Vec<Mat<f64>> = places
+        .par_iter()
+        .map(|(i, j)| {
+            let (left, right) = (rows(*i), rows(*j));
+            // Column-major: transposed it is the row-major tile.
+            let mut out = Mat::zeros(right.nrows(), left.nrows());
+            matmul(out.as_mut(), Accum::Replace, right, left.transpose(), 1.0, Par::Seq);
+            out
+        })
+        .collect();
+    // `parts` in the order of `places`: the tiles right of and below tile `i` on the diagonal follow one another.
+    let at = |i: usize, j: usize| &parts[i * tiles - i * (i + 1) / 2 + j];
+    out.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(|(i, mut block)| {
+        for (p, mut row) in block.outer_iter_mut().enumerate() {
+            let Some(cells) = row.as_slice_mut() else { continue };
+            for (j, to) in cells.chunks_mut(TILE).enumerate() {
+                if j >= i {
+                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(i, j)[(q, p)]);
+                } else if mirrored {
+                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(j, i)[(p, q)]);
                 }
             }
         }
-    }
+    });
+    out
 }
 
 #[cfg(test)]
@@ -72,6 +83,8 @@ mod tests {
                 Array2::from_shape_vec((n, d), values).unwrap()
             };
             let got = gram(&a.view());
+            let upper = upper_gram(&a.view());
+            prop_assert!(upper.indexed_iter().all(|((i, j), x)| i > j || *x == got[[i, j]]));
             prop_assert!((&got - &a.dot(&a.t())).iter().all(|x| x.abs() < 1e-11));
             prop_assert!(got == got.t());
         }

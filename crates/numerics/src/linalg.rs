@@ -2,7 +2,6 @@
 
 use faer::{Mat, MatRef, Side};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use rayon::prelude::*;
 
 use crate::{Error, Result};
 
@@ -118,58 +117,6 @@ pub fn product(a: &ArrayView2<'_, f64>, b: &ArrayView2<'_, f64>) -> Result<Array
         }
         _ => Ok(a.dot(b)),
     }
-}
-
-/// The Gram matrix `A A^T` `[rows, rows]`, in parallel: one half is computed, tile by tile, and mirrored.
-///
-/// Tiles have a fixed size and are summed by one thread each, so the result is the same for any number of threads.
-#[must_use]
-pub fn gram(a: &ArrayView2<'_, f64>) -> Array2<f64> {
-    const TILE: usize = 128;
-    let n = a.nrows();
-    let owned;
-    // Tiles are rows of one contiguous block.
-    let cells = match a.as_slice() {
-        Some(cells) => cells,
-        None => {
-            owned = a.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
-            &owned
-        }
-    };
-    let width = a.ncols();
-    let rows = |tile: usize| {
-        let (from, to) = (tile * TILE, ((tile + 1) * TILE).min(n));
-        MatRef::from_row_major_slice(&cells[from * width..to * width], to - from, width)
-    };
-    let tiles = n.div_ceil(TILE);
-    let places: Vec<(usize, usize)> = (0..tiles).flat_map(|i| (i..tiles).map(move |j| (i, j))).collect();
-    let parts: Vec<Mat<f64>> = places
-        .par_iter()
-        .map(|(i, j)| {
-            let (left, right) = (rows(*i), rows(*j));
-            // Column-major: transposed it is the row-major tile.
-            let mut out = Mat::zeros(right.nrows(), left.nrows());
-            let replace = faer::Accum::Replace;
-            faer::linalg::matmul::matmul(out.as_mut(), replace, right, left.transpose(), 1.0, faer::Par::Seq);
-            out
-        })
-        .collect();
-    // `parts` in the order of `places`: the tiles right of and below tile `i` on the diagonal follow one another.
-    let at = |i: usize, j: usize| &parts[i * tiles - i * (i + 1) / 2 + j];
-    let mut out = Array2::zeros((n, n));
-    out.axis_chunks_iter_mut(Axis(0), TILE).into_par_iter().enumerate().for_each(|(i, mut block)| {
-        for (p, mut row) in block.outer_iter_mut().enumerate() {
-            let Some(cells) = row.as_slice_mut() else { continue };
-            for (j, to) in cells.chunks_mut(TILE).enumerate() {
-                if j < i {
-                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(j, i)[(p, q)]);
-                } else {
-                    to.iter_mut().enumerate().for_each(|(q, cell)| *cell = at(i, j)[(q, p)]);
-                }
-            }
-        }
-    });
-    out
 }
 
 /// A faer view of an array whose memory is contiguous in either order.

@@ -1,7 +1,8 @@
 //! Matrix products are the same, to the last bit, for any number of threads.
 
 use ndarray::Array2;
-use numerics::linalg::{gram, product};
+use numerics::gram::gram;
+use numerics::linalg::product;
 use numerics::rng::{normals, stream};
 
 fn draw(rows: usize, columns: usize) -> Array2<f64> {
