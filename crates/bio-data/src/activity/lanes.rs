@@ -1,7 +1,7 @@
 //! Blocks of neurons side by side: `[time][lane]`, so that one instruction serves several neurons.
 //!
 //! What works on blocks is `inline(always)`: it is compiled into the homogenizer's dispatch, once for each instruction
-//! set, and uses the widest that the machine has. No sum is contracted: results are the same on all.
+//! set. No sum is contracted: results are the same on all.
 
 use ndarray::ArrayView2;
 
@@ -38,13 +38,9 @@ pub(super) fn gather(traces: &ArrayView2<'_, f64>, columns: &[usize], blocks: &m
     }
 }
 
-/// Writes the lanes of a block as rows of `samples` values each; `rows` holds as many rows as there are neurons.
+/// Writes the lanes of a block as rows of one value per sample, as many as there are neurons.
 #[inline(always)]
-pub(super) fn scatter(block: &Block, rows: &mut [f32]) {
-    let samples = block.len();
-    if samples == 0 {
-        return;
-    }
+pub(super) fn scatter(block: &Block, rows: &mut [&mut [f32]]) {
     let (tiles, rest) = block.as_chunks::<TILE>();
     let whole = tiles.len() * TILE;
     for (i, tile) in tiles.iter().enumerate() {
@@ -55,11 +51,11 @@ pub(super) fn scatter(block: &Block, rows: &mut [f32]) {
                 turned[lane][sample] = tile[sample][lane] as f32;
             }
         }
-        for (row, values) in rows.chunks_exact_mut(samples).zip(&turned) {
+        for (row, values) in rows.iter_mut().zip(&turned) {
             row[i * TILE..(i + 1) * TILE].copy_from_slice(values);
         }
     }
-    for (lane, row) in rows.chunks_exact_mut(samples).enumerate() {
+    for (lane, row) in rows.iter_mut().enumerate() {
         for (to, from) in row[whole..].iter_mut().zip(rest) {
             *to = from[lane] as f32;
         }
@@ -79,7 +75,7 @@ mod tests {
             gather(&x.view(), &columns, &mut blocks);
             let mut rows = vec![0.0f32; columns.len() * 150];
             for (block, rows) in blocks.iter().zip(rows.chunks_mut(LANES * 150)) {
-                scatter(block, rows);
+                scatter(block, &mut rows.chunks_mut(150).collect::<Vec<_>>());
             }
             for (r, c) in columns.iter().enumerate() {
                 assert!((0..150).all(|i| f64::from(rows[r * 150 + i]) == x[[i, *c]]));
