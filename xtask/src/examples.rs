@@ -30,6 +30,9 @@ pub(crate) fn rust() -> Verdict {
             ran += 1;
         }
     }
+    if ran == 0 {
+        return Err("no crate has an example that runs".to_owned());
+    }
     println!("examples: {ran} ran");
     Ok(())
 }

@@ -20,18 +20,12 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Builds the program, the examples and the tests of every crate, and gives the folder of what was built.
+/// Builds the program and the examples of every crate, and gives the folder of what was built.
 ///
-/// All with the features that the tests have: `cargo run -p CRATE` would unify those of that crate's dependencies alone
-/// and compile most of them once more.
+/// Over the whole workspace and with examples among the targets, so that dependencies have the features that the tests give
+/// them: `cargo run -p CRATE` would unify those of that crate's dependencies alone and compile most of them once more.
 pub(crate) fn build() -> Verdict<PathBuf> {
-    let targets = ["--lib", "--bins", "--tests", "--examples"];
-    let mut command = cargo(&["test", "--quiet", "--workspace", "--locked", "--no-run"]);
-    // Which test binaries there are is no news.
-    run(command.args(targets).stderr(std::process::Stdio::null())).or_else(|_| {
-        let mut aloud = cargo(&["test", "--workspace", "--locked", "--no-run"]);
-        run(aloud.args(targets))
-    })?;
+    run(&mut cargo(&["build", "--quiet", "--workspace", "--locked", "--lib", "--bins", "--examples"]))?;
     Ok(target().join("debug"))
 }
 

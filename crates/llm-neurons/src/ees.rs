@@ -267,10 +267,12 @@ impl Ees {
                 drawn.view()
             }
         };
-        let (mut products, mut floor) = (0, 0.0_f64);
+        let (mut products, mut floor, mut largest) = (0, 0.0_f64, 0.0_f64);
         for raised in 0..=RAISES {
             let mut edge = self.find_edge(space, raised)?;
-            edge.upper = edge.upper.max(floor);
+            // A Ritz value is never above the spectrum: of two, the greater is the better.
+            largest = largest.max(edge.lambda_max);
+            edge = Edge { lambda_max: largest, upper: edge.upper.max(floor), ..edge };
             products += edge.products;
             let plan = self.plan(edge)?;
             let moments = self.moments_of(space, &probes, &plan)?;
@@ -289,20 +291,29 @@ impl Ees {
         Err(Error::Spectrum { why })
     }
 
-    /// The upper end of the spectrum; each try after the first looks longer, from another start.
+    /// The upper end of the spectrum; each try after the first starts elsewhere and looks no shorter, twice as long where
+    /// it can. The variants that use the largest eigenvalue itself search until it stands.
     fn find_edge<S: BlockSpace>(&self, space: &mut S, raised: usize) -> Result<Edge> {
-        let again = SpectralEdge::Lanczos { steps: 16 << raised };
+        let settled = SpectralEdge::Lanczos { steps: usize::MAX };
+        let again = match self.edge {
+            SpectralEdge::Lanczos { steps } => {
+                SpectralEdge::Lanczos { steps: steps.saturating_mul(1 << raised) }
+            }
+            _ => settled,
+        };
         match (self.variant, self.edge) {
             (EesVariant::OfficialCode, known @ SpectralEdge::Known(_)) => {
                 edge::find(space, 0.0, known, self.seed, 0)
             }
             (EesVariant::OfficialCode, _) => {
-                let found =
-                    edge::find(space, 0.0, SpectralEdge::Lanczos { steps: usize::MAX }, self.seed, 0)?;
+                let found = edge::find(space, 0.0, settled, self.seed, 0)?;
                 if found.lambda_max > 0.0 {
                     return Ok(Edge { upper: found.lambda_max, ..found });
                 }
                 Err(Error::Spectrum { why: "the matrix is zero".to_owned() })
+            }
+            (EesVariant::PaperUnitInterval, SpectralEdge::Lanczos { .. }) => {
+                edge::find(space, self.alpha, settled, self.seed, raised as u64)
             }
             (_, first) => {
                 let rule = if raised == 0 { first } else { again };

@@ -65,7 +65,7 @@ pub(crate) fn print_answer(body: &Value, as_json: bool) -> u8 {
     if as_json {
         print_line(&body.to_string());
     } else if let Value::Object(fields) = body {
-        print(&table(fields));
+        print(&table(fields), 0);
     }
     0
 }
@@ -86,21 +86,23 @@ pub(crate) fn nonfinite<T: Serialize>(answer: &T) -> usize {
 
 /// Prints a failure; exit status 1, or 2 for wrong usage.
 pub(crate) fn print_failure(schema: &str, failure: &Failure, as_json: bool) -> u8 {
-    if as_json {
-        print_failure_document(schema, failure);
-    }
     match &failure.path {
         Some(path) if !failure.message.contains(&path.display().to_string()) => {
             warn(&format!("{}: {}", path.display(), failure.message));
         }
         _ => warn(&failure.message),
     }
+    if as_json {
+        print_failure_document(schema, failure);
+    }
     if failure.kind == "usage" { 2 } else { 1 }
 }
 
 /// Prints a failure's document alone.
 pub(crate) fn print_failure_document(schema: &str, failure: &Failure) {
-    print_line(&json!({"schema": schema, "error": failure}).to_string());
+    let line = json!({"schema": schema, "error": failure}).to_string();
+    // A failure stays one, whether or not somebody reads it.
+    print(&format!("{line}\n"), if failure.kind == "usage" { 2 } else { 1 });
 }
 
 /// A plain table of an answer: scalars as `name  value`, lists of objects as columns.
@@ -169,7 +171,7 @@ fn plain(value: &Value) -> String {
 
 /// Prints one line.
 pub(crate) fn print_line(text: &str) {
-    print(&format!("{text}\n"));
+    print(&format!("{text}\n"), 0);
 }
 
 /// Tells the user something beside the answer.
@@ -178,13 +180,13 @@ pub(crate) fn warn(text: &str) {
     let _ = writeln!(std::io::stderr(), "neuropil: {text}");
 }
 
-/// Writes to standard output, and ends the program where that is closed (a reader such as `head` has what it wanted) or
-/// cannot be written (a full disk: the answer is lost).
-fn print(text: &str) {
+/// Writes to standard output, and ends the program where that is closed (a reader such as `head` has what it wanted: with
+/// the status that it would have had) or cannot be written (a full disk: the answer is lost).
+fn print(text: &str, status: i32) {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(status),
         Err(error) => {
             warn(&format!("standard output: {error}"));
             std::process::exit(1);

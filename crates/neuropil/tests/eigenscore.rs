@@ -51,19 +51,14 @@ fn the_default_is_the_exact_score_in_natural_logarithms() {
 }
 
 #[test]
-fn exact_methods_refuse_what_only_an_estimate_uses() {
+fn exact_methods_say_what_only_an_estimate_uses() {
     let file = fixture();
     for method in ["cholesky", "eigen"] {
         for (flag, value) in [("--moments", "50"), ("--probes", "20"), ("--variant", "shifted")] {
             let output = run(&[file.to_str().unwrap(), "--key", "E", "--method", method, flag, value]);
-            assert_eq!(output.status.code(), Some(2), "{method} {flag}");
-            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-            let message = document["error"]["message"].as_str().unwrap();
-            assert_eq!(document["error"]["kind"], "usage");
-            assert!(
-                message.contains(flag) && message.contains("chebyshev") && message.contains(method),
-                "{message}"
-            );
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{method} {flag}: {said}");
+            assert!(said.contains(flag) && said.contains("chebyshev") && said.contains(method), "{said}");
         }
     }
     for method in ["auto", "chebyshev"] {

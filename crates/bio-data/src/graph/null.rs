@@ -130,13 +130,13 @@ impl Score {
     }
 }
 
-/// Rounding of sums in another order does not undo a tie.
+/// Rounding of sums in another order does not undo a tie; a random graph without a value counts as one that reaches it.
 fn upper(value: f64, random: &[f64]) -> f64 {
     if !value.is_finite() {
         return f64::NAN;
     }
     let bar = value - 1e-12 * value.abs();
-    (1 + random.iter().filter(|r| **r >= bar).count()) as f64 / (1 + random.len()) as f64
+    (1 + random.iter().filter(|r| !(**r < bar)).count()) as f64 / (1 + random.len()) as f64
 }
 
 fn score(name: &str, value: f64, random: &[f64]) -> Score {

@@ -287,3 +287,54 @@ fn configurations_are_read_written_and_judged() {
         assert!(bad.validate().is_err() && bad.process(&made_up(700, 6, 0.2)).is_err(), "{bad:?}");
     }
 }
+
+/// Names in any order, columns that the filters drop, more neurons than one group holds: each row is its own column's.
+#[test]
+fn every_row_holds_what_its_own_column_gives() {
+    for neurons in [1, 2, 8, 9, 33, 70] {
+        let mut raw = made_up(700, neurons, 0.3);
+        // Labels of the 300 in an order that is not theirs; every fifth neuron has none.
+        let labels = bio_data::neurons::LABELS;
+        raw.names = (0..neurons)
+            .map(|n| (n == 0 || n % 5 != 3).then(|| labels[(n * 7919 + 13) % labels.len()].to_owned()))
+            .collect();
+        let dropped: Vec<usize> = [1, 8, 20, 40].into_iter().filter(|c| *c < neurons).collect();
+        for c in &dropped {
+            raw.traces.column_mut(*c).fill(f64::NAN);
+        }
+        let worm = Homogenizer::default().process(&raw).unwrap();
+        assert_eq!(worm.neurons.len(), neurons - dropped.len());
+        let kept: Vec<usize> = (0..neurons).filter(|c| !dropped.contains(c)).collect();
+        let mut seen = Vec::new();
+        for (row, neuron) in worm.neurons.iter().enumerate() {
+            let original = worm.trace(Trace::Calcium, Grid::Original).unwrap().row(row).to_vec();
+            // Columns differ by their level, so that the values name the column.
+            let column = kept
+                .iter()
+                .copied()
+                .find(|c| raw.traces.column(*c).iter().zip(&original).all(|(a, b)| *a as f32 == *b))
+                .unwrap();
+            seen.push(column);
+            if neuron.labelled {
+                assert_eq!(
+                    raw.names[column].as_deref(),
+                    Some(neuron.name.as_str()),
+                    "{neurons} neurons, row {row}"
+                );
+            }
+            let x = raw.traces.column(column).to_vec();
+            let smoothed = smooth::moving(&x, 15).unwrap();
+            let (_, resampled) = resample(&smoothed, &raw.times_s, worm_step()).unwrap();
+            let found = worm.trace(Trace::Smooth, Grid::Resampled).unwrap().row(row).to_vec();
+            assert_eq!(found.len(), resampled.len());
+            assert!(found.iter().zip(&resampled).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-5));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, kept, "{neurons} neurons");
+    }
+}
+
+/// The published sampling step in seconds.
+fn worm_step() -> f64 {
+    Homogenizer::default().dt_s
+}

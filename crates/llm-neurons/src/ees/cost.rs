@@ -29,26 +29,34 @@ pub struct CostModel {
     pub block_rate: f64,
     /// Flops per second of a single-vector product: it moves the embeddings for little work.
     pub vector_rate: f64,
+    /// Single-vector products that finding the upper end takes ([`crate::SpectralEdge::products`]).
+    pub edge_products: usize,
 }
 
 impl Default for CostModel {
     fn default() -> Self {
-        Self { gram_rate: 8.8e10, factor_rate: 2.9e10, block_rate: 4.5e10, vector_rate: 8.9e9 }
+        Self {
+            gram_rate: 8.8e10,
+            factor_rate: 2.9e10,
+            block_rate: 4.5e10,
+            vector_rate: 8.9e9,
+            edge_products: Self::EDGE_PRODUCTS,
+        }
     }
 }
 
 impl CostModel {
     /// Up to this many answers Cholesky is taken without a thought (sheet 01).
     pub const SMALL: usize = 32;
-    /// Single-vector products that finding the upper end takes, about.
-    const EDGE_PRODUCTS: f64 = 16.0;
+    /// Single-vector products of the default rule for the upper end.
+    const EDGE_PRODUCTS: usize = 16;
 
     /// Whether EES of `[answers, units]` forms the covariance: whatever takes fewer flops,
     /// `4 K D (n M/2 + 16)` against `K^2 D + 2 K^2 (n M/2 + 16)`.
     #[must_use]
     pub fn form(answers: usize, units: usize, moments: usize, probes: usize) -> Form {
         let (k, d) = (answers as f64, units as f64);
-        let vectors = probes as f64 * moments as f64 / 2.0 + Self::EDGE_PRODUCTS;
+        let vectors = probes as f64 * moments as f64 / 2.0 + Self::EDGE_PRODUCTS as f64;
         let (free, formed) = (4.0 * k * d * vectors, k * k * d + 2.0 * k * k * vectors);
         if formed < free { Form::Gram } else { Form::MatrixFree }
     }
@@ -67,11 +75,11 @@ impl CostModel {
         let block = probes as f64 * moments as f64 / 2.0;
         match Self::form(answers, units, moments, probes) {
             Form::MatrixFree => {
-                4.0 * k * d * (block / self.block_rate + Self::EDGE_PRODUCTS / self.vector_rate)
+                4.0 * k * d * (block / self.block_rate + self.edge_products as f64 / self.vector_rate)
             }
             Form::Gram => {
                 k * k * d / self.gram_rate
-                    + 2.0 * k * k * (block / self.block_rate + Self::EDGE_PRODUCTS / self.vector_rate)
+                    + 2.0 * k * k * (block / self.block_rate + self.edge_products as f64 / self.vector_rate)
             }
         }
     }

@@ -60,7 +60,11 @@ impl EmbeddingOperator {
         let (answers, units) = centred.dim();
         let (rows, width) = (answers.next_multiple_of(ROW_PAD), units.next_multiple_of(COLUMN_PAD));
         let e = if (rows, width) == (answers, units) && centred.is_standard_layout() {
-            centred.into_raw_vec_and_offset().0
+            let (mut cells, offset) = centred.into_raw_vec_and_offset();
+            // An array may be a part of what it owns.
+            cells.drain(..offset.unwrap_or(0));
+            cells.truncate(rows * width);
+            cells
         } else {
             let mut e = vec![0.0; rows * width];
             for (to, from) in e.chunks_exact_mut(width).zip(centred.rows()) {

@@ -92,7 +92,8 @@ pub fn assess(
             (Method::Cholesky, Some(reason))
         }
         Method::Auto => {
-            let (taken, reason) = CostModel::default().choose(answers, units, ees.moments, ees.probes);
+            let model = CostModel { edge_products: ees.edge.products(), ..CostModel::default() };
+            let (taken, reason) = model.choose(answers, units, ees.moments, ees.probes);
             (taken, Some(reason))
         }
         named => (named, None),

@@ -144,25 +144,30 @@ impl Trsa {
         (self.lower.unwrap_or(0.2), self.upper.unwrap_or(0.8))
     }
 
-    /// Refuses every flag that would have no effect.
+    /// Refuses thresholds that the transform does not take, and says of every other flag that it has no effect.
     fn check(&self) -> Result<()> {
         const ANY: &str = "--geodesic twostep, p-shortest:P, k-nearest:K or p-nearest:P";
         let graph = self.geodesic;
         let (none, ramp, near) = (graph == Graph::None, graph.has_ramp(), graph.has_neighbours());
-        let flags = [
+        let idle = |flag: &str, needs: &str| {
+            format!("{flag} goes with {needs}; with --geodesic {graph} it has no effect")
+        };
+        let refused = [
             ("--lower", self.lower.is_some() && !ramp, "--geodesic none or twostep"),
             ("--upper", self.upper.is_some() && !ramp, "--geodesic none or twostep"),
             ("--sigmoid", self.sigmoid.is_some() && !none, "--geodesic none"),
-            ("--knn", self.knn.is_some() && !near, "--geodesic k-nearest:K or p-nearest:P"),
+        ];
+        if let Some((flag, _, needs)) = refused.iter().find(|(_, wrong, _)| *wrong) {
+            return Err(Failure::usage(idle(flag, needs)));
+        }
+        let near_only = "--geodesic k-nearest:K or p-nearest:P";
+        let told = [
+            ("--knn", self.knn.is_some() && !near, near_only),
             ("--zero-edges", self.zero_edges.is_some() && none, ANY),
             ("--no-rank", self.no_rank && none, ANY),
         ];
-        match flags.iter().find(|(_, idle, _)| *idle) {
-            Some((flag, _, needs)) => Err(Failure::usage(format!(
-                "{flag} goes with {needs}; with --geodesic {graph} it has no effect"
-            ))),
-            None => Ok(()),
-        }
+        told.iter().filter(|(_, is, _)| *is).for_each(|(flag, _, needs)| document::warn(&idle(flag, needs)));
+        Ok(())
     }
 
     fn transform(&self, values: &[f64]) -> Result<Transformed> {

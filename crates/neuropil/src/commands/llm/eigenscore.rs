@@ -147,22 +147,23 @@ impl Eigenscore {
         self.probes.unwrap_or(20)
     }
 
-    /// Refuses what an exact method that was asked for by name would not use.
-    fn check(&self) -> Result<()> {
+    /// Says what an exact method that was asked for by name does not use.
+    fn tell(&self) {
         if !matches!(self.method, Method::Cholesky | Method::Eigen) {
-            return Ok(());
+            return;
         }
         let given = [
             ("--variant", self.variant.is_some()),
             ("--moments", self.moments.is_some()),
             ("--probes", self.probes.is_some()),
         ];
-        let Some((flag, _)) = given.iter().find(|(_, given)| *given) else { return Ok(()) };
         let method = self.method.to_possible_value();
-        Err(Failure::usage(format!(
-            "{flag} goes with --method chebyshev, which gives the exact score too, or auto; {} makes no estimate",
-            method.as_ref().map_or("this method", |m| m.get_name())
-        )))
+        let name = method.as_ref().map_or("this method", |m| m.get_name());
+        for (flag, _) in given.iter().filter(|(_, given)| *given) {
+            document::warn(&format!(
+                "{flag} goes with --method chebyshev or auto; {name} makes no estimate: only `bound` heeds it"
+            ));
+        }
     }
 
     fn ees(&self, seed: u64) -> Ees {
@@ -224,7 +225,7 @@ impl Verb for Eigenscore {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        self.check()?;
+        self.tell();
         let opened = self.device(context)?;
         let (e, warnings) = read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref())
             .map_err(file_failure_at(&self.file))?;

@@ -188,7 +188,7 @@ fn reliability(plan: &Plan, sessions: &[Vec<Rdm>], outcome: &mut Outcome) -> Res
         .collect();
     let hits = dealt.iter().filter(|d| **d >= same - 1e-12).count();
     outcome.measurements.push(
-        Measurement::at_least("92 images: sessions of one subject minus those of two (lower bound)", low, 0.0)
+        Measurement::at_least("92 images: sessions of one subject minus those of two, over stimuli (lower bound)", low, 0.0)
             .baseline(other)
             .ci95(low, high)
             .seeds(&plan.seeds(1))
