@@ -136,7 +136,7 @@ fn upper(value: f64, random: &[f64]) -> f64 {
         return f64::NAN;
     }
     let bar = value - 1e-12 * value.abs();
-    (1 + random.iter().filter(|r| !(**r < bar)).count()) as f64 / (1 + random.len()) as f64
+    (1 + random.iter().filter(|r| r.is_nan() || **r >= bar).count()) as f64 / (1 + random.len()) as f64
 }
 
 fn score(name: &str, value: f64, random: &[f64]) -> Score {

@@ -22,7 +22,7 @@ pub enum SpectralEdge {
     /// root of the interval's length, so this costs little. No rule that starts from one random vector is certain: an end that
     /// is too low shows as a moment above that of order 0, and the search begins anew.
     Lanczos {
-        /// At most this many products; fewer than 8 count as 8, more than 200 as 200.
+        /// At most this many products; fewer than 12 count as 12, more than 200 as 200.
         steps: usize,
     },
     /// Power iteration, as published: until the estimate moves by less than `tolerance` of itself.
@@ -47,11 +47,10 @@ impl SpectralEdge {
     pub const POWER: Self = Self::Power { tolerance: 1e-6, iterations: 500 };
     /// Factor between the estimate and the upper end that is used.
     pub const SAFETY: f64 = 1.01;
-    /// With fewer products the last vector's length says nothing yet.
-    const LANCZOS_FEWEST: usize = 8;
     /// No search takes more products than these.
     const LANCZOS_CAP: usize = 200;
-    /// Products before a small residual may end the search: after few, it can belong to another eigenvalue.
+    /// Products before a search may end on its residual or its budget: after fewer, a small residual can belong to another
+    /// eigenvalue, and the last vector's length says little.
     const LANCZOS_LEAST: usize = 12;
     /// Products that a search until the value stands takes on a dense edge, about.
     const LANCZOS_SETTLED: usize = 60;
@@ -62,7 +61,7 @@ impl SpectralEdge {
     #[must_use]
     pub fn products(self) -> usize {
         match self {
-            Self::Lanczos { steps } => steps.clamp(Self::LANCZOS_FEWEST, Self::LANCZOS_SETTLED),
+            Self::Lanczos { steps } => steps.clamp(Self::LANCZOS_LEAST, Self::LANCZOS_SETTLED),
             Self::Power { iterations, .. } => iterations.min(4 * Self::LANCZOS_SETTLED),
             Self::Known(_) => 0,
         }
@@ -157,7 +156,7 @@ fn lanczos<S: BlockSpace>(space: &mut S, alpha: f64, steps: usize, start: &Array
     let mut v = space.load(&start.view())?;
     let mut previous: Option<S::Block> = None;
     let (mut norm, mut before) = (1.0_f64, 0.0_f64);
-    let cap = steps.clamp(SpectralEdge::LANCZOS_FEWEST, SpectralEdge::LANCZOS_CAP).min(dim);
+    let cap = steps.clamp(SpectralEdge::LANCZOS_LEAST, SpectralEdge::LANCZOS_CAP).min(dim);
     loop {
         // v is kept unnormalised, of length `norm`: w = (A v - norm * previous) / norm.
         let damp = if previous.is_some() { norm } else { 0.0 };
@@ -232,7 +231,7 @@ mod tests {
     }
 
     const RULES: [SpectralEdge; 4] = [
-        SpectralEdge::Lanczos { steps: 8 },
+        SpectralEdge::Lanczos { steps: 12 },
         SpectralEdge::Lanczos { steps: 16 },
         SpectralEdge::Lanczos { steps: usize::MAX },
         SpectralEdge::POWER,
@@ -249,7 +248,7 @@ mod tests {
                 let found = find(&mut space, 0.1, edge, seed, 0).unwrap();
                 prop_assert!(found.lambda_max <= exact * (1.0 + 1e-9));
                 // No length of a Lanczos vector exceeds half the spectrum's width.
-                let most = if matches!(edge, SpectralEdge::Lanczos { steps: 8 | 16 }) { 1.51 } else { 1.05 };
+                let most = if matches!(edge, SpectralEdge::Lanczos { steps: 12 | 16 }) { 1.51 } else { 1.05 };
                 prop_assert!(found.upper <= most * exact, "{edge:?}: {found:?} {exact}");
             }
         }
