@@ -1,6 +1,7 @@
 //! Representational dissimilarity matrices.
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, Axis, Zip};
+use numerics::finite::first_nonfinite;
 use numerics::gram::upper_gram;
 use rayon::prelude::*;
 
@@ -50,13 +51,9 @@ impl Rdm {
         if units == 0 {
             return Err(Error::TooFew { what: "units", needed: 1, found: 0 });
         }
-        let finite = Zip::from(patterns.rows()).par_fold(
-            || true,
-            |all, row| all && row.iter().all(|x| x.is_finite()),
-            |a, b| a && b,
-        );
-        if !finite && let Some((index, value)) = patterns.iter().enumerate().find(|(_, x)| !x.is_finite()) {
-            return Err(Error::Value { what: "patterns", index, value: *value, expected: "finite" });
+        if let Some(((stimulus, unit), value)) = first_nonfinite(patterns) {
+            let index = stimulus * units + unit;
+            return Err(Error::Value { what: "patterns", index, value, expected: "finite" });
         }
         let rows = prepare(patterns, metric)?;
         let direct = units <= DIRECT_UNITS && matches!(metric, Metric::Euclidean | Metric::SquaredEuclidean);

@@ -25,6 +25,7 @@ pub mod correlation;
 pub mod csr;
 pub mod distributions;
 mod error;
+pub mod finite;
 pub mod gram;
 pub mod kmeans;
 pub mod linalg;
