@@ -34,6 +34,15 @@ impl Moments {
         Self { count: 0, mean: vec![0.0; units], squares: vec![0.0; units] }
     }
 
+    /// What somebody else summed: mean, and sum of squared deviations from it, of `count` samples.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for lists of unequal length.
+    pub fn from_parts(count: u64, mean: Vec<f64>, squares: Vec<f64>) -> Result<Self> {
+        same_width("squared deviations", squares.len(), mean.len())?;
+        Ok(Self { count, mean, squares })
+    }
+
     /// Takes one sample of every unit.
     ///
     /// # Errors
@@ -102,6 +111,17 @@ impl ActivationCounts {
     #[must_use]
     pub fn new(units: usize, threshold: f64) -> Self {
         Self { threshold, samples: 0, counts: vec![0; units] }
+    }
+
+    /// What somebody else counted above `threshold`, in `samples` samples.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for more counts than samples.
+    pub fn from_counts(threshold: f64, samples: u64, counts: Vec<u64>) -> Result<Self> {
+        if let Some(count) = counts.iter().find(|c| **c > samples) {
+            return Err(Error::value("count", count, format!("at most the {samples} samples")));
+        }
+        Ok(Self { threshold, samples, counts })
     }
 
     /// Takes one sample of every unit; NaN never counts.
