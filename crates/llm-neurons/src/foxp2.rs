@@ -30,7 +30,8 @@ pub use edit::{Scale, Strength, unit_rows};
 pub use grid::{Grid, GridPoint, GridResult, Measured, grid_search};
 pub use layer::{LayerFit, LayerQuality, LayerSteer, fit_layer};
 pub use neurons::{
-    LanguageNeurons, Lift, candidates, language_neurons, lift_vector, median_lift, selectivity, trace_units,
+    LanguageNeurons, Lift, candidates, language_neurons, lift_vector, median_lift, selectivity,
+    selectivity_floor, trace_units,
 };
 pub use plan::SteeringPlan;
 pub use subspace::{SteeringSubspace, bootstrap_stability, restricted_difference, steering_subspace};

@@ -10,6 +10,7 @@
 //! References: Bricken et al., *Towards Monosemanticity*, 2023 (ReLU and L1, resampling); Gao et al., *Scaling and
 //! evaluating sparse autoencoders*, 2024 (TopK, auxiliary loss); Bussmann et al., *BatchTopK Sparse Autoencoders*, 2024.
 
+pub(crate) mod checkpoint;
 pub(crate) mod config;
 pub(crate) mod evaluation;
 mod optimiser;
@@ -115,17 +116,9 @@ impl SparseAutoencoder {
     /// Those of [`SparseWeights::validate`]; [`Error::Tensor`] from the device.
     pub fn from_weights(weights: &SparseWeights, dtype: FloatDType, device: &Device) -> Result<Self> {
         weights.validate()?;
-        let matrix = |a: &Array2<f64>| Ok::<_, Error>(bridge::float_tensor(a.view(), dtype, device)?);
-        let vector =
-            |a: &ndarray::Array1<f64>| Ok::<_, Error>(bridge::float_tensor(a.view(), dtype, device)?);
-        let parts = Parts {
-            encoder: matrix(&weights.encoder)?,
-            encoder_bias: vector(&weights.encoder_bias)?,
-            decoder: weights.decoder.as_ref().map(matrix).transpose()?,
-            bias: weights.bias.as_ref().map(vector).transpose()?,
-        };
+        let parts = weights.upload(dtype, device)?;
         let threshold = match weights.threshold {
-            Some(value) => Some(vector(&ndarray::arr1(&[value]))?),
+            Some(value) => Some(bridge::float_tensor(ndarray::arr1(&[value]).view(), dtype, device)?),
             None => None,
         };
         Ok(Self::assemble(parts, threshold, weights.config.clone()))
@@ -136,19 +129,11 @@ impl SparseAutoencoder {
     /// # Errors
     /// [`Error::Tensor`] when the device fails.
     pub fn weights(&self) -> Result<SparseWeights> {
-        let matrix = |p: &Param<Tensor<2>>| Ok::<_, Error>(bridge::float_array::<f64, 2>(p.val())?);
-        let vector = |p: &Param<Tensor<1>>| Ok::<_, Error>(bridge::float_array::<f64, 1>(p.val())?);
-        Ok(SparseWeights {
-            encoder: matrix(&self.encoder)?,
-            encoder_bias: vector(&self.encoder_bias)?,
-            decoder: self.decoder.as_ref().map(matrix).transpose()?,
-            bias: self.bias.as_ref().map(vector).transpose()?,
-            threshold: match &self.threshold {
-                Some(threshold) => Some(bridge::scalar(threshold.val())?),
-                None => None,
-            },
-            config: self.config.clone(),
-        })
+        let threshold = match &self.threshold {
+            Some(threshold) => Some(bridge::scalar(threshold.val())?),
+            None => None,
+        };
+        Ok(SparseWeights { threshold, ..SparseWeights::read(&self.parts(), &self.config)? })
     }
 
     /// What it is.

@@ -5,8 +5,8 @@ use burn::tensor::{Device, FloatDType};
 use ndarray::{Array2, ArrayView2};
 use numerics::rng::{self, normals, stream};
 use probes::{
-    DecoderNorm, Error, Initialisation, Revival, SparseAutoencoder, SparseAutoencoderConfig, SparseTraining,
-    SparseWeights, Sparsity, evaluate, train,
+    Checkpoints, DecoderNorm, Error, Initialisation, Revival, SparseAutoencoder, SparseAutoencoderConfig,
+    SparseTraining, SparseWeights, Sparsity, evaluate, train, train_resumable,
 };
 use rand::RngExt;
 use tensor_backend::DeviceSpec;
@@ -167,6 +167,28 @@ fn the_same_seed_gives_the_same_bits_wherever_the_rows_lie() {
 }
 
 #[test]
+fn the_number_of_threads_does_not_matter() {
+    let (units, latents, rows) = (96, 512, 600);
+    let values = normals(&mut stream(1, "threads.rows", 0), rows * units);
+    let data = Array2::from_shape_fn((rows, units), |(i, j)| values[i * units + j] as f32);
+    let plan = SparseTraining { epochs: 2, batch_size: 300, ..plan() };
+    for sparsity in
+        [Sparsity::TopK { k: 16 }, Sparsity::BatchTopK { k: 16 }, Sparsity::L1 { coefficient: 0.01 }]
+    {
+        let config = SparseAutoencoderConfig::new(units, latents, sparsity);
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let model = SparseAutoencoder::new(&config, 1, FloatDType::F32, &cpu()).unwrap();
+                let trained = train(model, &data.view(), &plan, &mut |_| true).unwrap();
+                (trained.model.weights().unwrap(), trained.epochs)
+            })
+        };
+        assert!(with(1) == with(3), "{sparsity:?}");
+    }
+}
+
+#[test]
 fn directions_have_unit_length_when_they_should() {
     let rows = planted(2).0;
     for norm in [DecoderNorm::PerStep, DecoderNorm::PerEpoch, DecoderNorm::Free] {
@@ -223,4 +245,50 @@ fn what_diverges_or_is_not_finite_is_a_typed_error() {
     assert!(matches!(evaluate(&model, &rows.view(), 0), Err(Error::Parameter { .. })));
     let flat = evaluate(&model, &Array2::from_elem((4, UNITS), 0.5).view(), 3).unwrap();
     assert!(flat.unexplained.is_none() && flat.rows == 4);
+}
+
+#[test]
+fn a_resumed_run_is_the_run_that_was_not_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let rows = planted(3).0;
+    let auxiliary = Revival::AuxiliaryLoss { k: 12, coefficient: 1.0 / 32.0, dead_after: 500 };
+    let resample = Revival::Resample { every: 30, rounds: 3, dead_after: 500, rows: 400 };
+    for (sparsity, revival) in [
+        (Sparsity::TopK { k: 2 }, auxiliary),
+        (Sparsity::BatchTopK { k: 2 }, auxiliary),
+        (Sparsity::L1 { coefficient: 0.02 }, resample),
+    ] {
+        let config = SparseAutoencoderConfig::new(UNITS, 30, sparsity);
+        let model = SparseAutoencoder::from_weights(&half_dead(&config, 0.01, -1.0), FloatDType::F32, &cpu())
+            .unwrap();
+        let plan = |epochs| SparseTraining { epochs, revival, ..plan() };
+        let whole = train(model.clone(), &rows.view(), &plan(5), &mut |_| true).unwrap();
+        let keep = |every, resume| Checkpoints { path: path.clone(), every, resume };
+        // Interrupted after the second epoch, and again by a shorter plan.
+        train_resumable(model.clone(), &rows.view(), &plan(5), &keep(4, false), &mut |e| e.epoch < 1)
+            .unwrap();
+        train_resumable(model.clone(), &rows.view(), &plan(3), &keep(4, true), &mut |_| true).unwrap();
+        let fresh = SparseAutoencoder::new(&config, 77, FloatDType::F32, &cpu()).unwrap();
+        let resumed = train_resumable(fresh, &rows.view(), &plan(5), &keep(1, true), &mut |_| true).unwrap();
+        assert_eq!(resumed.epochs, whole.epochs);
+        assert_eq!(resumed.model.weights().unwrap(), whole.model.weights().unwrap());
+
+        let again = |rows: &Array2<f32>, plan: SparseTraining| {
+            train_resumable(model.clone(), &rows.view(), &plan, &keep(1, true), &mut |_| true)
+        };
+        let other = SparseTraining { seed: 9, ..plan(6) };
+        assert!(matches!(again(&rows, other), Err(Error::File { .. })));
+        let mut moved = rows.clone();
+        moved[[0, 0]] += 1.0;
+        assert!(matches!(again(&moved, plan(6)), Err(Error::File { .. })));
+        assert!(again(&rows, plan(6)).is_ok());
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(matches!(again(&rows, plan(7)), Err(Error::Recording(_))));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(again(&rows, plan(7)), Err(Error::Recording(_))));
+        let never = Checkpoints { path: path.clone(), every: 0, resume: false };
+        assert!(train_resumable(model.clone(), &rows.view(), &plan(1), &never, &mut |_| true).is_err());
+    }
 }

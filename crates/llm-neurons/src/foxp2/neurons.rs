@@ -1,6 +1,7 @@
 //! Stage I: which features are language neurons.
 
 use ndarray::{Array1, ArrayView1, ArrayView2, Axis};
+use numerics::distributions::student_t_quantile;
 use probes::SparseWeights;
 
 use super::edit::Scale;
@@ -32,13 +33,35 @@ pub fn selectivity(target: &ArrayView2<'_, f64>, english: &ArrayView2<'_, f64>) 
     Ok((mean_target - mean_english) / (deviation_target + deviation_english + SELECTIVITY_EPSILON))
 }
 
-/// The `top` features of the largest selectivity, largest first; ties by index. (The published code takes 50.)
+/// The `top` features of the largest selectivity that is at least `floor`, largest first; ties by index. (The published
+/// code takes 50 and has no floor: minus infinity.)
+///
+/// Without a floor chance decides where text does not: of many features some are selective in any sample, those of them
+/// that raise the target's mass are kept, and [`fit_layer`](super::fit_layer) scales their difference to unit length
+/// however small it is. Pairs whose languages were shuffled then still steer. [`selectivity_floor`] ends that.
 #[must_use]
-pub fn candidates(selectivity: &ArrayView1<'_, f64>, top: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..selectivity.len()).collect();
+pub fn candidates(selectivity: &ArrayView1<'_, f64>, top: usize, floor: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..selectivity.len()).filter(|j| selectivity[*j] >= floor).collect();
     order.sort_by(|a, b| selectivity[*b].total_cmp(&selectivity[*a]).then(a.cmp(b)));
     order.truncate(top);
     order
+}
+
+/// The selectivity that chance reaches in any of `features` features with a probability of at most `level` (0.05, say)
+/// when `pairs` rows on either side do not differ: `Sel sqrt(n)` is at most the t statistic of the two means, so the floor
+/// is Student's quantile at `1 - level / features` (Bonferroni) over `sqrt(n)`. A choice of ours.
+///
+/// # Errors
+/// [`Error::TooFew`] below two pairs or one feature, [`Error::Numerics`] for a level outside (0, 1).
+pub fn selectivity_floor(pairs: usize, features: usize, level: f64) -> Result<f64> {
+    if pairs < 2 {
+        return Err(Error::TooFew { what: "pairs", needed: 2, found: pairs });
+    }
+    if features == 0 {
+        return Err(Error::TooFew { what: "features", needed: 1, found: 0 });
+    }
+    let n = pairs as f64;
+    Ok(student_t_quantile(1.0 - level / features as f64, n - 1.0)? / n.sqrt())
 }
 
 /// What to add to the residual stream at the last position to measure the lift of a feature at strength `alpha`:

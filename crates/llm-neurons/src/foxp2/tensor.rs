@@ -30,12 +30,24 @@ pub struct SteerTensor {
 /// Codes `[n, s]` of rows `[n, D]`.
 #[derive(Debug, Clone)]
 enum Encoder {
-    /// Codes that do not depend on one another: the columns that are needed, their biases, the pre-bias, the threshold.
-    Columns(Tensor<2>, Tensor<2>, Option<Tensor<2>>, Option<f64>),
+    /// Codes that do not depend on one another.
+    Columns(Box<Columns>),
     /// TopK: all codes, since each must know the others.
     Whole(Box<SparseAutoencoder>),
     /// The English direction is zero.
     Nothing,
+}
+
+/// The columns of an encoder that are needed.
+#[derive(Debug, Clone)]
+struct Columns {
+    /// `[D, s]`.
+    weights: Tensor<2>,
+    /// `[1, s]`.
+    offsets: Tensor<2>,
+    /// Pre-bias `[1, D]`.
+    bias: Option<Tensor<2>>,
+    threshold: Option<f64>,
 }
 
 impl SteerTensor {
@@ -67,10 +79,13 @@ impl SteerTensor {
                 let columns = weights.encoder.select(Axis(1), &looked_at);
                 let columns =
                     bridge::float_tensor(columns.view(), dtype, &device).map_err(Error::from_tensor)?;
-                let bias = weights.bias.as_ref().map(row).transpose()?;
-                let encoder =
-                    Encoder::Columns(columns, row(&pick(&weights.encoder_bias))?, bias, weights.threshold);
-                (encoder, pick(&steer.mu_english))
+                let columns = Columns {
+                    weights: columns,
+                    offsets: row(&pick(&weights.encoder_bias))?,
+                    bias: weights.bias.as_ref().map(row).transpose()?,
+                    threshold: weights.threshold,
+                };
+                (Encoder::Columns(Box::new(columns)), pick(&steer.mu_english))
             }
         };
         let (towards, away) = steer.directions();
@@ -136,15 +151,16 @@ impl SteerTensor {
         let codes = match &self.encoder {
             Encoder::Nothing => return Ok(None),
             Encoder::Whole(autoencoder) => autoencoder.encode(seen)?,
-            Encoder::Columns(columns, offsets, bias, threshold) => {
-                let seen = match bias {
+            Encoder::Columns(columns) => {
+                let seen = match &columns.bias {
                     Some(bias) => seen - bias.clone(),
                     None => seen,
                 };
-                let codes = activation::relu(seen.matmul(columns.clone()) + offsets.clone());
-                match threshold {
+                let sums = seen.matmul(columns.weights.clone()) + columns.offsets.clone();
+                let codes = activation::relu(sums);
+                match columns.threshold {
                     Some(threshold) => {
-                        let below = codes.clone().lower_elem(*threshold);
+                        let below = codes.clone().lower_elem(threshold);
                         codes.mask_fill(below, 0.0)
                     }
                     None => codes,

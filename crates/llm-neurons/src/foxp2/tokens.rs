@@ -241,11 +241,11 @@ fn may_start(bytes: &[u8], ranges: &Ranges) -> bool {
     let Some(last) = bytes.utf8_chunks().last() else { return false };
     let start = last.invalid();
     let Some((&lead, rest)) = start.split_first() else { return false };
-    // Length, and the bits of the code point that the lead byte gives.
-    let (length, bits) = match lead {
-        0xc2..=0xdf => (2, u32::from(lead & 0x1f)),
-        0xe0..=0xef => (3, u32::from(lead & 0x0f)),
-        0xf0..=0xf4 => (4, u32::from(lead & 0x07)),
+    // Length, the bits of the code point that the lead byte gives, and the least code point of the length.
+    let (length, bits, least) = match lead {
+        0xc2..=0xdf => (2, u32::from(lead & 0x1f), 0x80),
+        0xe0..=0xef => (3, u32::from(lead & 0x0f), 0x800),
+        0xf0..=0xf4 => (4, u32::from(lead & 0x07), 0x1_0000),
         _ => return false,
     };
     if start.len() >= length || rest.iter().any(|b| b & 0xc0 != 0x80) {
@@ -253,8 +253,8 @@ fn may_start(bytes: &[u8], ranges: &Ranges) -> bool {
     }
     let known = rest.iter().fold(bits, |code, b| (code << 6) | u32::from(b & 0x3f));
     let open = 6 * (length - start.len());
-    let (first, final_) = (known << open, (known << open) | ((1 << open) - 1));
-    ranges.iter().any(|r| u32::from(*r.start()) <= final_ && first <= u32::from(*r.end()))
+    let (first, last) = ((known << open).max(least), (known << open) | ((1 << open) - 1));
+    ranges.iter().any(|r| u32::from(*r.start()).max(first) <= u32::from(*r.end()).min(last))
 }
 
 /// The byte that a character of a byte-level vocabulary stands for: printable Latin-1 stands for itself, the 68 other bytes
@@ -315,6 +315,19 @@ mod tests {
                 prop_assert!(!has_character(&bytes[..cut], &[c..=c]));
             }
             prop_assert!(has_character(bytes, &[c..=c]) && !may_start(bytes, &[c..=c]));
+        }
+
+        #[test]
+        fn a_prefix_counts_only_when_some_character_would(bytes in proptest::collection::vec(0x80_u8..=0xff, 1..4), low in 0x80_u32..0x2000, wide in 0_u32..300) {
+            let (Some(from), Some(to)) = (char::from_u32(low), char::from_u32(low + wide)) else { return Ok(()) };
+            let some = (from..=to).any(|c| {
+                let mut buffer = [0; 4];
+                let whole = c.encode_utf8(&mut buffer).as_bytes();
+                (1..whole.len()).any(|cut| bytes.ends_with(&whole[..cut]))
+            });
+            if may_start(&bytes, &[from..=to]) {
+                prop_assert!(some);
+            }
         }
     }
 

@@ -30,6 +30,12 @@ impl Adam {
         }
     }
 
+    /// Goes on with the memory of another after its `steps`.
+    pub(super) fn resume(&mut self, mean: Parts, square: Parts, steps: u64) {
+        (self.mean, self.square) = (mean, square);
+        self.steps = i32::try_from(steps).unwrap_or(i32::MAX);
+    }
+
     /// One step; `parts` and `gradients` are plain tensors.
     pub(super) fn step(&mut self, parts: Parts, gradients: Parts, rate: f64) -> Parts {
         self.steps = self.steps.saturating_add(1);

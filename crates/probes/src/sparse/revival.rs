@@ -1,15 +1,15 @@
 //! Dead latents pointed at rows that are rebuilt badly.
 
-use burn::tensor::Tensor;
-use ndarray::{Array1, Array2, Axis};
+use ndarray::{Array2, Axis};
 use numerics::rng::{self, Stream};
 use rand::RngExt;
 use tensor_backend::bridge;
 
-use super::config::Sparsity;
+use super::config::{SparseAutoencoderConfig, Sparsity};
 use super::optimiser::Adam;
 use super::parts::{Parts, select};
 use super::rows::Rows;
+use super::weights::SparseWeights;
 use crate::Result;
 
 /// Length of a revived encoder column over the mean of the living (Bricken et al. 2023).
@@ -24,17 +24,18 @@ pub(super) fn resample(
     dead: &[usize],
     rows: &Rows<'_>,
     looked_at: usize,
-    sparsity: Sparsity,
+    config: &SparseAutoencoderConfig,
     draw: &mut Stream,
 ) -> Result<usize> {
     let candidates = rng::subset(draw, rows.len(), looked_at);
-    let weights = squared_losses(parts, &candidates, rows, sparsity)?;
+    let weights = squared_losses(parts, &candidates, rows, config.sparsity)?;
     let total: f64 = weights.iter().sum();
     // Rows that are rebuilt exactly leave nothing to point at.
     if dead.is_empty() || total <= 0.0 || !total.is_finite() {
         return Ok(0);
     }
-    let mut host = Host::read(parts)?;
+    let device = parts.encoder.device();
+    let mut host = SparseWeights::read(parts, config)?;
     let living: Vec<usize> = {
         let mut alive = vec![true; host.encoder.ncols()];
         dead.iter().for_each(|j| alive[*j] = false);
@@ -71,9 +72,9 @@ pub(super) fn resample(
         host.encoder_bias[latent] = 0.0;
         revived += 1;
     }
-    host.write(parts)?;
+    *parts = host.upload(rows.dtype(), &device)?;
     for memory in [&mut adam.mean, &mut adam.square] {
-        let mut host = Host::read(memory)?;
+        let mut host = SparseWeights::read(memory, config)?;
         for &latent in dead {
             host.encoder.column_mut(latent).fill(0.0);
             host.encoder_bias[latent] = 0.0;
@@ -81,7 +82,7 @@ pub(super) fn resample(
                 decoder.row_mut(latent).fill(0.0);
             }
         }
-        host.write(memory)?;
+        *memory = host.upload(rows.dtype(), &device)?;
     }
     Ok(revived)
 }
@@ -114,40 +115,6 @@ fn pick(weights: &[f64], total: f64, draw: &mut Stream) -> usize {
     }
     // Rounding: the last that has any weight.
     weights.iter().rposition(|w| *w > 0.0).unwrap_or(0)
-}
-
-/// Weights on the host, to be edited.
-struct Host {
-    encoder: Array2<f64>,
-    encoder_bias: Array1<f64>,
-    decoder: Option<Array2<f64>>,
-    bias: Option<Array1<f64>>,
-}
-
-impl Host {
-    fn read(parts: &Parts) -> Result<Self> {
-        Ok(Self {
-            encoder: bridge::float_array::<f64, 2>(parts.encoder.clone())?,
-            encoder_bias: bridge::float_array::<f64, 1>(parts.encoder_bias.clone())?,
-            decoder: parts.decoder.clone().map(bridge::float_array::<f64, 2>).transpose()?,
-            bias: parts.bias.clone().map(bridge::float_array::<f64, 1>).transpose()?,
-        })
-    }
-
-    /// Back into the tensors they came from, in their number type; the pre-bias was not edited.
-    fn write(self, parts: &mut Parts) -> Result<()> {
-        let device = parts.encoder.device();
-        let dtype = match parts.encoder.dtype() {
-            burn::tensor::DType::F64 => burn::tensor::FloatDType::F64,
-            _ => burn::tensor::FloatDType::F32,
-        };
-        let matrix =
-            |a: &Array2<f64>| -> Result<Tensor<2>> { Ok(bridge::float_tensor(a.view(), dtype, &device)?) };
-        parts.encoder = matrix(&self.encoder)?;
-        parts.encoder_bias = bridge::float_tensor(self.encoder_bias.view(), dtype, &device)?;
-        parts.decoder = self.decoder.as_ref().map(matrix).transpose()?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

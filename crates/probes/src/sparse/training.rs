@@ -5,6 +5,8 @@ use ndarray::{Array1, ArrayView2, Axis};
 use numerics::rng;
 use tensor_backend::bridge;
 
+use super::SparseAutoencoder;
+use super::checkpoint::{self, Checkpoints, Position, Saved};
 use super::config::{DecoderNorm, SparseAutoencoderConfig, Sparsity};
 use super::optimiser::{Adam, along_sphere, gradients_of};
 use super::parts::{self, Outcome, Parts};
@@ -12,7 +14,7 @@ use super::plan::{Revival, SparseTraining};
 use super::revival;
 use super::rows::Rows;
 use super::selection::keep_top;
-use super::{SparseAutoencoder, weights};
+use super::weights::{self, SparseWeights};
 use crate::{Error, Result};
 
 /// Steps whose losses are read from the device together.
@@ -52,8 +54,8 @@ pub struct TrainedSparse {
 
 /// Trains an autoencoder on rows `[n, D]`. After each epoch `observer` hears of it and says whether to go on.
 ///
-/// The same model, rows and plan give the same result, bit for bit on one device for any number of threads that its
-/// own products do not depend on.
+/// The same model, rows and plan give the same result on one device: on the processor bit for bit, for any number of
+/// threads.
 ///
 /// # Errors
 /// Those of [`SparseTraining::validate`]; [`Error::Shape`] for no rows or rows of another width; [`Error::NotFinite`]
@@ -65,6 +67,33 @@ pub fn train(
     plan: &SparseTraining,
     observer: &mut dyn FnMut(&EpochSummary) -> bool,
 ) -> Result<TrainedSparse> {
+    run(model, rows, plan, None, observer)
+}
+
+/// [`train`] with checkpoints between epochs. A run that was interrupted and resumed is the run that was not, bit for bit;
+/// what the model given to a resumed run holds is replaced.
+///
+/// # Errors
+/// Those of [`train`]; [`Error::Recording`] for a file that cannot be read or written, [`Error::File`] for one that is
+/// damaged, or of another plan (its number of epochs excepted), autoencoder, number type or rows.
+pub fn train_resumable(
+    model: SparseAutoencoder,
+    rows: &ArrayView2<'_, f32>,
+    plan: &SparseTraining,
+    checkpoints: &Checkpoints,
+    observer: &mut dyn FnMut(&EpochSummary) -> bool,
+) -> Result<TrainedSparse> {
+    checkpoints.validate()?;
+    run(model, rows, plan, Some(checkpoints), observer)
+}
+
+fn run(
+    model: SparseAutoencoder,
+    rows: &ArrayView2<'_, f32>,
+    plan: &SparseTraining,
+    checkpoints: Option<&Checkpoints>,
+    observer: &mut dyn FnMut(&EpochSummary) -> bool,
+) -> Result<TrainedSparse> {
     let config = model.config().clone();
     plan.validate(&config)?;
     let mut parts = model.parts().map(Tensor::inner, Tensor::inner);
@@ -73,39 +102,45 @@ pub fn train(
     if plan.centre && config.pre_bias {
         parts.bias = Some(centre(&rows, &parts)?);
     }
-    let since = Tensor::zeros([1, config.latents], (&device, DType::F32));
-    let adam = Adam::new(&parts, plan);
     let mut run = Run {
         config: &config,
         plan,
         rows: &rows,
+        adam: Adam::new(&parts, plan),
         parts,
-        adam,
-        since,
-        auxiliary: false,
+        since: Tensor::zeros([1, config.latents], (&device, DType::F32)),
+        at: Position::default(),
         pending: Vec::new(),
-        step: 0,
-        epoch: 0,
-        rounds: 0,
-        revived: 0,
         sums: Sums::default(),
     };
     let mut epochs = Vec::new();
-    while run.epoch < plan.epochs {
+    let identity = match checkpoints {
+        Some(_) => checkpoint::identity(plan, &config, rows.dtype(), &rows.host()),
+        None => String::new(),
+    };
+    if let Some(from) = checkpoints.filter(|c| c.resume) {
+        let saved = from.read(&identity, &config, rows.dtype(), &device)?;
+        run.adam.resume(saved.mean, saved.square, saved.at.step);
+        (run.parts, run.since, run.at, epochs) = (saved.parts, saved.since, saved.at, saved.epochs);
+    }
+    while run.at.epoch < plan.epochs {
         let summary = run.epoch()?;
         epochs.push(summary);
-        if !observer(&summary) {
+        let stop = !observer(&summary) || run.at.epoch == plan.epochs;
+        if let Some(to) = checkpoints.filter(|c| stop || run.at.epoch.is_multiple_of(c.every)) {
+            check_finite(&SparseWeights::read(&run.parts, &config)?, run.at)?;
+            to.write(&run.saved(&epochs), &identity, &config)?;
+        }
+        if stop {
             break;
         }
     }
+    check_finite(&SparseWeights::read(&run.parts, &config)?, run.at)?;
     let threshold = match config.sparsity {
         Sparsity::BatchTopK { .. } => Some(run.threshold()?),
         _ => None,
     };
-    let (step, epoch) = (run.step, run.epoch);
-    let model = SparseAutoencoder::assemble(run.parts, threshold, config);
-    check_finite(&model, step, epoch)?;
-    Ok(TrainedSparse { model, epochs })
+    Ok(TrainedSparse { model: SparseAutoencoder::assemble(run.parts, threshold, config), epochs })
 }
 
 /// Sums over the rows of an epoch.
@@ -127,22 +162,19 @@ struct Run<'a> {
     adam: Adam,
     /// `[1, F]`: rows since each latent fired.
     since: Tensor<2>,
-    /// Whether there were dead latents when the device was last read.
-    auxiliary: bool,
+    at: Position,
     /// Rows and numbers (loss, reconstruction, magnitude, L0, dead) of steps that were not read yet.
     pending: Vec<(usize, Tensor<1>)>,
-    step: u64,
-    epoch: u64,
-    rounds: u64,
-    revived: usize,
     sums: Sums,
 }
 
 impl Run<'_> {
     fn epoch(&mut self) -> Result<EpochSummary> {
         self.sums = Sums::default();
-        let order =
-            rng::permutation(&mut rng::stream(self.plan.seed, "sparse.order", self.epoch), self.rows.len());
+        let order = rng::permutation(
+            &mut rng::stream(self.plan.seed, "sparse.order", self.at.epoch),
+            self.rows.len(),
+        );
         for batch in order.chunks(self.plan.batch_size) {
             let x = self.rows.take(batch)?;
             self.step(x)?;
@@ -157,16 +189,16 @@ impl Run<'_> {
         self.read()?;
         let of = |sum: f64| sum / self.sums.rows;
         let summary = EpochSummary {
-            epoch: self.epoch,
-            steps: self.step,
+            epoch: self.at.epoch,
+            steps: self.at.step,
             loss: of(self.sums.loss),
             reconstruction: of(self.sums.reconstruction),
             magnitude: of(self.sums.magnitude),
             l0: of(self.sums.fired),
             dead: self.sums.dead as usize,
-            revived: self.revived,
+            revived: self.at.revived,
         };
-        self.epoch += 1;
+        self.at.epoch += 1;
         Ok(summary)
     }
 
@@ -176,10 +208,10 @@ impl Run<'_> {
         let outcome = leaves.forward(x.clone(), self.config);
         let warmth = match self.plan.warmup {
             0 => 1.0,
-            warmup => ((self.step + 1) as f64 / warmup as f64).min(1.0),
+            warmup => ((self.at.step + 1) as f64 / warmup as f64).min(1.0),
         };
         let mut total = parts::total(&outcome, self.config.sparsity, warmth);
-        if let (true, Some(auxiliary)) = (self.auxiliary, self.auxiliary_loss(&leaves, &x, &outcome)) {
+        if let (true, Some(auxiliary)) = (self.at.auxiliary, self.auxiliary_loss(&leaves, &x, &outcome)) {
             total = total + auxiliary;
         }
         self.note(count, &total, &outcome);
@@ -188,11 +220,11 @@ impl Run<'_> {
         if self.config.norm == DecoderNorm::PerStep {
             gradients = along_sphere(&self.parts, gradients);
         }
-        self.parts = self.adam.step(self.parts.clone(), gradients, self.plan.rate.at(self.step));
+        self.parts = self.adam.step(self.parts.clone(), gradients, self.plan.rate.at(self.at.step));
         if self.config.norm == DecoderNorm::PerStep {
             self.parts = self.parts.clone().normalised();
         }
-        self.step += 1;
+        self.at.step += 1;
         Ok(())
     }
 
@@ -231,7 +263,7 @@ impl Run<'_> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let first = self.step - self.pending.len() as u64;
+        let first = self.at.step - self.pending.len() as u64;
         let (counts, tensors): (Vec<usize>, Vec<Tensor<1>>) = self.pending.drain(..).unzip();
         let numbers: Array1<f64> = bridge::float_array::<f64, 1>(Tensor::cat(tensors, 0))?;
         let numbers = numbers.to_vec();
@@ -241,7 +273,7 @@ impl Run<'_> {
                 [step[0], step[1], step[2], step[3], step[4]];
             if !loss.is_finite() {
                 let step = first + i as u64;
-                return Err(Error::Diverged { what: "loss", value: loss, step, epoch: self.epoch });
+                return Err(Error::Diverged { what: "loss", value: loss, step, epoch: self.at.epoch });
             }
             self.sums.rows += rows;
             self.sums.loss += rows * loss;
@@ -250,32 +282,43 @@ impl Run<'_> {
             self.sums.fired += rows * fired;
             self.sums.dead = dead;
         }
-        self.auxiliary = self.sums.dead > 0.0;
+        self.at.auxiliary = self.sums.dead > 0.0;
         Ok(())
     }
 
     fn resample(&mut self) -> Result<()> {
         let Revival::Resample { every, rounds, rows, .. } = self.plan.revival else { return Ok(()) };
-        if self.rounds >= rounds || !self.step.is_multiple_of(every) {
+        if self.at.rounds >= rounds || !self.at.step.is_multiple_of(every) {
             return Ok(());
         }
         let since = bridge::float_array::<f64, 2>(self.since.clone())?;
         let limit = self.plan.dead_after();
         let dead: Vec<usize> = (0..self.config.latents).filter(|j| since[[0, *j]] >= limit).collect();
-        let mut draw = rng::stream(self.plan.seed, "sparse.resample", self.rounds);
-        self.rounds += 1;
-        self.revived += revival::resample(
+        let mut draw = rng::stream(self.plan.seed, "sparse.resample", self.at.rounds);
+        self.at.rounds += 1;
+        self.at.revived += revival::resample(
             &mut self.parts,
             &mut self.adam,
             &dead,
             self.rows,
             rows,
-            self.config.sparsity,
+            self.config,
             &mut draw,
         )?;
         let revived = self.since.clone().greater_equal_elem(limit);
         self.since = self.since.clone().mask_fill(revived, 0.0);
         Ok(())
+    }
+
+    fn saved(&self, epochs: &[EpochSummary]) -> Saved {
+        Saved {
+            parts: self.parts.clone(),
+            mean: self.adam.mean.clone(),
+            square: self.adam.square.clone(),
+            since: self.since.clone(),
+            at: self.at,
+            epochs: epochs.to_vec(),
+        }
     }
 
     /// The mean over batches of the smallest code that a batch keeps.
@@ -306,10 +349,11 @@ fn centre(rows: &Rows<'_>, parts: &Parts) -> Result<Tensor<1>> {
 }
 
 /// A weight can become NaN in the last step, after its loss was measured.
-fn check_finite(model: &SparseAutoencoder, step: u64, epoch: u64) -> Result<()> {
-    let found = model.weights()?;
+fn check_finite(found: &SparseWeights, at: Position) -> Result<()> {
     let faulty = |what: &'static str, values: &ArrayView2<'_, f64>| match weights::finite(what, values) {
-        Err(Error::NotFinite { value, .. }) => Err(Error::Diverged { what, value, step, epoch }),
+        Err(Error::NotFinite { value, .. }) => {
+            Err(Error::Diverged { what, value, step: at.step, epoch: at.epoch })
+        }
         other => other,
     };
     faulty("encoder", &found.encoder.view())?;

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
+use burn::tensor::{Device, FloatDType};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use numerics::finite::first_nonfinite;
 use numerics::linalg::product;
 use recordings::arrays::{ArrayFile, Tensors};
 use serde::{Deserialize, Serialize};
+use tensor_backend::bridge;
 
 use super::config::{SparseAutoencoderConfig, Sparsity};
+use super::parts::Parts;
 use crate::{Error, Result};
 
 /// What a file of weights says it is.
@@ -208,6 +211,30 @@ impl SparseWeights {
         })
     }
 
+    /// The host form of tensors, unchecked; a BatchTopK threshold is zero.
+    pub(super) fn read(parts: &Parts, config: &SparseAutoencoderConfig) -> Result<Self> {
+        Ok(Self {
+            encoder: bridge::float_array::<f64, 2>(parts.encoder.clone())?,
+            encoder_bias: bridge::float_array::<f64, 1>(parts.encoder_bias.clone())?,
+            decoder: parts.decoder.clone().map(bridge::float_array::<f64, 2>).transpose()?,
+            bias: parts.bias.clone().map(bridge::float_array::<f64, 1>).transpose()?,
+            threshold: matches!(config.sparsity, Sparsity::BatchTopK { .. }).then_some(0.0),
+            config: config.clone(),
+        })
+    }
+
+    /// Tensors of the host form.
+    pub(super) fn upload(&self, dtype: FloatDType, device: &Device) -> Result<Parts> {
+        let matrix = |a: &Array2<f64>| bridge::float_tensor(a.view(), dtype, device);
+        let vector = |a: &Array1<f64>| bridge::float_tensor(a.view(), dtype, device);
+        Ok(Parts {
+            encoder: matrix(&self.encoder)?,
+            encoder_bias: vector(&self.encoder_bias)?,
+            decoder: self.decoder.as_ref().map(matrix).transpose()?,
+            bias: self.bias.as_ref().map(vector).transpose()?,
+        })
+    }
+
     fn width(&self, what: &str, rows: &ArrayView2<'_, f64>, width: usize) -> Result<()> {
         if rows.ncols() != width {
             return Err(Error::shape(what, format!("{width} columns"), rows.dim()));
@@ -242,6 +269,7 @@ fn exact(file: Tensors, name: &str, array: ndarray::ArrayViewD<'_, f64>) -> Tens
     }
 }
 
-fn file_error(path: &Path, reason: impl std::fmt::Display) -> Error {
+/// [`Error::File`].
+pub(super) fn file_error(path: &Path, reason: impl std::fmt::Display) -> Error {
     Error::File { path: path.display().to_string(), reason: reason.to_string() }
 }
