@@ -21,9 +21,9 @@ pub(crate) fn kinds() -> Vec<SparseAutoencoderConfig> {
         SparseAutoencoderConfig { tied: true, ..base(9, l1) },
         base(9, Sparsity::TopK { k: 3 }),
         SparseAutoencoderConfig { tied: true, pre_bias: false, ..base(9, Sparsity::TopK { k: 2 }) },
-        base(90, Sparsity::TopK { k: 70 }),
+        base(200, Sparsity::TopK { k: 70 }),
         base(9, Sparsity::BatchTopK { k: 2 }),
-        SparseAutoencoderConfig { tied: true, ..base(30, Sparsity::BatchTopK { k: 20 }) },
+        SparseAutoencoderConfig { tied: true, ..base(60, Sparsity::BatchTopK { k: 20 }) },
     ]
 }
 
