@@ -1,4 +1,4 @@
-//! One epoch of training (4 steps of 256 rows) and encoding, over width and kind of sparsity.
+//! Training (8 epochs of 4 steps of 256 rows) and encoding, over width and kind of sparsity.
 //!
 //! `cargo bench -p probes` on the processor; `--features wgpu` or `cuda` with `BURN_DEVICE` set measures a GPU.
 
@@ -12,6 +12,7 @@ use probes::{SparseAutoencoder, SparseAutoencoderConfig, SparseTraining, Sparsit
 use tensor_backend::{DeviceSpec, bridge};
 
 const ROWS: usize = 1024;
+const EPOCHS: u64 = 8;
 
 fn rows(units: usize) -> Array2<f32> {
     let values = normals(&mut stream(0, "bench/sparse", 0), ROWS * units);
@@ -33,14 +34,16 @@ fn sparse(c: &mut Criterion) {
     for (units, latents) in [(96, 256), (512, 2048)] {
         let data = rows(units);
         let mut group = c.benchmark_group(format!("sparse/D{units}/F{latents}"));
-        group.sample_size(10).throughput(Throughput::Elements(ROWS as u64));
+        group.sample_size(10);
         for (name, sparsity) in kinds() {
             let config = SparseAutoencoderConfig::new(units, latents, sparsity);
             let Ok(model) = SparseAutoencoder::new(&config, 0, FloatDType::F32, &device) else { return };
-            let plan = SparseTraining { epochs: 1, batch_size: 256, ..SparseTraining::default() };
-            group.bench_function(BenchmarkId::new("epoch", name), |b| {
+            let plan = SparseTraining { epochs: EPOCHS, batch_size: 256, ..SparseTraining::default() };
+            group.throughput(Throughput::Elements(EPOCHS * ROWS as u64));
+            group.bench_function(BenchmarkId::new("train", name), |b| {
                 b.iter(|| train(model.clone(), black_box(&data.view()), &plan, &mut |_| true));
             });
+            group.throughput(Throughput::Elements(ROWS as u64));
             group.bench_function(BenchmarkId::new("encode", name), |b| {
                 b.iter(|| {
                     let x = bridge::float_tensor(data.view(), FloatDType::F32, &device)?;

@@ -39,12 +39,13 @@ impl Adam {
     /// One step; `parts` and `gradients` are plain tensors.
     pub(super) fn step(&mut self, parts: Parts, gradients: Parts, rate: f64) -> Parts {
         self.steps = self.steps.saturating_add(1);
+        // m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + e) with both corrections taken out of the fraction, which saves two passes.
+        let root = (1.0 - self.beta_2.powi(self.steps)).sqrt();
         let rule = Rule {
             beta_1: self.beta_1,
             beta_2: self.beta_2,
-            epsilon: self.epsilon,
-            rate: rate / (1.0 - self.beta_1.powi(self.steps)),
-            correction: 1.0 / (1.0 - self.beta_2.powi(self.steps)),
+            epsilon: self.epsilon * root,
+            rate: rate * root / (1.0 - self.beta_1.powi(self.steps)),
         };
         Parts {
             encoder: rule.apply(
@@ -102,7 +103,6 @@ struct Rule {
     beta_2: f64,
     epsilon: f64,
     rate: f64,
-    correction: f64,
 }
 
 impl Rule {
@@ -115,7 +115,7 @@ impl Rule {
     ) -> Tensor<D> {
         mean.inplace(|m| m.mul_scalar(self.beta_1) + gradient.clone().mul_scalar(1.0 - self.beta_1));
         square.inplace(|s| s.mul_scalar(self.beta_2) + gradient.square().mul_scalar(1.0 - self.beta_2));
-        let root = square.clone().mul_scalar(self.correction).sqrt().add_scalar(self.epsilon);
+        let root = square.clone().sqrt().add_scalar(self.epsilon);
         value - mean.clone().div(root).mul_scalar(self.rate)
     }
 

@@ -217,6 +217,8 @@ impl Run<'_> {
         self.note(count, &total, &outcome);
         let mut found = total.backward();
         let mut gradients = gradients_of(&leaves, &mut found)?;
+        // Tensors that no one else holds are changed in place.
+        drop((leaves, outcome, found));
         if self.config.norm == DecoderNorm::PerStep {
             gradients = along_sphere(&self.parts, gradients);
         }
