@@ -57,7 +57,30 @@ pub enum Error {
         /// What went wrong.
         why: String,
     },
+    // -- steering --
+    /// Token sets that cannot be compared.
+    #[error("token sets: {why}")]
+    Tokens {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A steering plan that is damaged, or of another model.
+    #[error("steering plan: {why}")]
+    Plan {
+        /// What is wrong with it.
+        why: String,
+    },
+    // -- files --
+    /// From a file of arrays.
+    #[error("{message}")]
+    Recording {
+        /// What it said.
+        message: String,
+    },
     // -- tensors --
+    /// From a sparse autoencoder or a hook.
+    #[error(transparent)]
+    Probes(#[from] probes::Error),
     /// From a device or the transfer to and from it.
     #[error("tensor: {message}")]
     Tensor {
@@ -68,3 +91,21 @@ pub enum Error {
 
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    pub(crate) fn tokens(why: String) -> Self {
+        Self::Tokens { why }
+    }
+
+    pub(crate) fn plan(why: String) -> Self {
+        Self::Plan { why }
+    }
+
+    pub(crate) fn from_recording(error: recordings::Error) -> Self {
+        Self::Recording { message: error.to_string() }
+    }
+
+    pub(crate) fn from_tensor(error: tensor_backend::Error) -> Self {
+        Self::Tensor { message: error.to_string() }
+    }
+}

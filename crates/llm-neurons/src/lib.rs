@@ -1,7 +1,7 @@
 //! Methods about single neurons of language models.
 //!
 //! First part: EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
-//! moments, Efficient EigenScore (EES).
+//! moments, Efficient EigenScore (EES). [`foxp2`] steers a model to another default language.
 //!
 //! ```
 //! use llm_neurons::{Ees, EigenScoreConvention, eigenscore};
@@ -28,6 +28,7 @@
 mod ees;
 mod eigenscore;
 mod error;
+pub mod foxp2;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};

@@ -1,4 +1,5 @@
-//! Hook points of a network: read what a neuron does, change it, and keep statistics of it.
+//! Hook points of a network: read what a neuron does, change it, and keep statistics of it; sparse autoencoders, the
+//! directions that its activations are made of.
 //!
 //! A model hands every tensor of a [`Site`](recordings::Site) to its [`Taps`]. [`NoTaps`] hands it back and compiles to
 //! nothing; a [`HookSet`] reads it (reductions run where the tensor is, and bring back one number a unit), edits it by
@@ -30,6 +31,7 @@ mod error;
 mod hooks;
 mod reading;
 mod span;
+mod sparse;
 mod taps;
 
 pub use edit::apply;
@@ -37,4 +39,11 @@ pub use error::{Error, Result};
 pub use hooks::{HookSet, ReadHandle};
 pub use reading::{Read, Reading};
 pub use span::Span;
+pub use sparse::checkpoint::Checkpoints;
+pub use sparse::config::{DecoderNorm, Initialisation, SparseAutoencoderConfig, Sparsity};
+pub use sparse::evaluation::{SparseReport, evaluate, loss_recovered};
+pub use sparse::plan::{Revival, SparseTraining};
+pub use sparse::training::{EpochSummary, TrainedSparse, train, train_resumable};
+pub use sparse::weights::SparseWeights;
+pub use sparse::{SparseAutoencoder, SparseLoss};
 pub use taps::{NoTaps, Taps};

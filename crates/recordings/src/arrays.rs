@@ -25,6 +25,7 @@ use crate::{Error, Result};
 pub struct ArrayFile {
     path: PathBuf,
     arrays: Vec<(String, Array)>,
+    about: Option<String>,
 }
 
 impl ArrayFile {
@@ -42,16 +43,16 @@ impl ArrayFile {
             return Err(Error::format(path, "the file is empty"));
         }
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let arrays = match extension.as_deref() {
-            Some("npy") => vec![("array".to_owned(), npy::read_file(path)?)],
-            Some("npz") => npz::read_file(path)?,
+        let (arrays, about) = match extension.as_deref() {
+            Some("npy") => (vec![("array".to_owned(), npy::read_file(path)?)], None),
+            Some("npz") => (npz::read_file(path)?, None),
             Some("safetensors") => tensors::read_file(path)?,
             other => {
                 let found = other.map_or_else(|| "no extension".to_owned(), |e| format!(".{e}"));
                 return Err(Error::format(path, format!("{found}: expected .npy, .npz or .safetensors")));
             }
         };
-        Ok(Self { path: path.to_owned(), arrays })
+        Ok(Self { path: path.to_owned(), arrays, about })
     }
 
     /// Reads an `.npz` archive that is in memory; `name` is its name in errors.
@@ -61,7 +62,13 @@ impl ArrayFile {
     pub fn from_npz(bytes: &[u8], name: &str) -> Result<Self> {
         let path = PathBuf::from(name);
         let arrays = npz::read(std::io::Cursor::new(bytes), bytes.len() as u64, &path)?;
-        Ok(Self { path, arrays })
+        Ok(Self { path, arrays, about: None })
+    }
+
+    /// What [`Tensors::about`] wrote into a `.safetensors` file.
+    #[must_use]
+    pub fn about(&self) -> Option<&str> {
+        self.about.as_deref()
     }
 
     /// The names, in the file's order.

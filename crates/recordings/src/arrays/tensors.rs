@@ -1,5 +1,6 @@
 //! `.safetensors` files.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use half::{bf16, f16};
@@ -9,10 +10,14 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use super::Array;
 use crate::{Error, Result, atomic};
 
+/// The metadata key of [`Tensors::about`].
+const ABOUT: &str = "neuropil";
+
 /// A `.safetensors` file to be written.
 #[derive(Debug, Default)]
 pub struct Tensors {
     entries: Vec<(String, Dtype, Vec<usize>, Vec<u8>)>,
+    about: Option<String>,
 }
 
 impl Tensors {
@@ -40,6 +45,14 @@ impl Tensors {
         self.with(name, Dtype::I64, array.shape(), array.iter().flat_map(|x| x.to_le_bytes()).collect())
     }
 
+    /// With a text that says what the file is (JSON by custom); [`super::ArrayFile::about`] reads it. It stands in the
+    /// file's metadata under `neuropil`, alone, so that equal files have equal bytes.
+    #[must_use]
+    pub fn about(mut self, text: &str) -> Self {
+        self.about = Some(text.to_owned());
+        self
+    }
+
     /// Writes the file under a temporary name, then renames it.
     ///
     /// # Errors
@@ -53,7 +66,8 @@ impl Tensors {
                 view.map(|v| (name.as_str(), v)).map_err(|e| Error::format(path, e))
             })
             .collect::<Result<Vec<_>>>()?;
-        let bytes = safetensors::serialize(views, None).map_err(|e| Error::format(path, e))?;
+        let about = self.about.clone().map(|text| HashMap::from([(ABOUT.to_owned(), text)]));
+        let bytes = safetensors::serialize(views, about).map_err(|e| Error::format(path, e))?;
         atomic::write(path, |file| std::io::Write::write_all(file, &bytes)).map_err(|e| Error::io(path, e))
     }
 
@@ -63,19 +77,25 @@ impl Tensors {
     }
 }
 
-pub(super) fn read_file(path: &Path) -> Result<Vec<(String, Array)>> {
+/// Named arrays, and what the file says of itself.
+pub(super) type Contents = (Vec<(String, Array)>, Option<String>);
+
+pub(super) fn read_file(path: &Path) -> Result<Contents> {
     let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
     let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::format(path, e))?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::format(path, e))?;
+    let about = metadata.metadata().as_ref().and_then(|entries| entries.get(ABOUT).cloned());
     let mut names = file.names();
     names.sort_unstable();
-    names
+    let arrays = names
         .into_iter()
         .map(|name| {
             let tensor = file.tensor(name).map_err(|e| Error::format(path, e))?;
             let array = decode(&tensor).map_err(|e| Error::format(path, format!("{name}: {e}")))?;
             Ok((name.to_owned(), array))
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    Ok((arrays, about))
 }
 
 fn decode(tensor: &TensorView<'_>) -> std::result::Result<Array, String> {
@@ -124,11 +144,15 @@ mod tests {
             .f64("x", x.t().into_dyn())
             .f32("y", arr1(&[0.5_f32, f32::NAN]).view().into_dyn())
             .i64("n", arr1(&[-3_i64]).view().into_dyn())
+            .about("{\"format\": 1}")
             .write(&path)
             .unwrap();
         let file = ArrayFile::open(&path).unwrap();
         assert_eq!(file.read_f64_2("x").unwrap(), x.t());
         assert!(file.read_f64_1("y").unwrap()[1].is_nan());
         assert_eq!(file.read_i64_1("n").unwrap().to_vec(), [-3]);
+        assert_eq!(file.about(), Some("{\"format\": 1}"));
+        Tensors::new().i64("n", arr1(&[1_i64]).view().into_dyn()).write(&path).unwrap();
+        assert_eq!(ArrayFile::open(&path).unwrap().about(), None);
     }
 }
