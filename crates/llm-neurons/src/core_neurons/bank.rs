@@ -117,14 +117,14 @@ impl ClusterBank {
         let width = texts.first().and_then(|t| t.get(config.layer)).map_or(0, |a| a.ncols());
         let found = Clustering::fit(&patterns, width, config.clusters, config.seed)?;
         let mut sizes = PoolSizes::new(found.centres.nrows(), layers, width);
-        let each = |take: &mut dyn FnMut(usize, usize, &ArrayView2<'_, f32>) -> Result<()>| {
-            let all = texts.iter().zip(&found.labels);
-            all.flat_map(|(text, c)| text.iter().enumerate().map(|(l, a)| (*c, l, a)))
-                .try_for_each(|(c, l, a)| take(c, l, a))
-        };
-        each(&mut |c, l, a| sizes.add(c, l, a))?;
+        let parts: Vec<(usize, usize, &ArrayView2<'_, f32>)> = texts
+            .iter()
+            .zip(&found.labels)
+            .flat_map(|(text, cluster)| text.iter().enumerate().map(|(layer, a)| (*cluster, layer, a)))
+            .collect();
+        parts.iter().try_for_each(|(c, l, a)| sizes.add(*c, *l, a))?;
         let mut counts = sizes.counting(config.alpha, config.official_accumulate)?;
-        each(&mut |c, l, a| counts.add(c, l, a))?;
+        parts.iter().try_for_each(|(c, l, a)| counts.add(*c, *l, a))?;
         let pools = counts.ranked(config.beta)?;
         let units = pools.into_iter().map(|p| p.into_iter().map(|r| r.units).collect()).collect();
         Self::new(config.layer, config.alpha, config.pattern, found.centres, units)

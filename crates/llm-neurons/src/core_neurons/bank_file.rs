@@ -62,7 +62,7 @@ impl ClusterBank {
             return Err(Error::file(path, format!("alpha: {} numbers, not 1", alpha.len())));
         };
         let (units, offsets) = (whole("units")?, whole("offsets")?);
-        let lists = centres.nrows().checked_mul(layers).unwrap_or(usize::MAX);
+        let lists = centres.nrows().saturating_mul(layers);
         let sound = offsets.first() == Some(&0)
             && offsets.last() == Some(&units.len())
             && offsets.len().checked_sub(1) == Some(lists)

@@ -176,11 +176,11 @@ pub fn ternary(stats: &ActivationStats, config: &TernaryConfig) -> Result<Ternar
 /// # Errors
 /// Those of [`ternary`]; [`Error::Parameter`] unless `0 <= low <= high` and the precision is above 0.
 pub fn bisect_lambda(stats: &ActivationStats, search: &Bisection) -> Result<Option<f64>> {
-    if !(search.precision > 0.0) {
+    if search.precision.is_nan() || search.precision <= 0.0 {
         let expected = "above 0";
         return Err(Error::Parameter { name: "precision", value: search.precision, expected });
     }
-    if !(search.low <= search.high) {
+    if search.low.is_nan() || search.high.is_nan() || search.low > search.high {
         return Err(Error::Parameter { name: "low", value: search.low, expected: "at most `high`" });
     }
     let terms = Terms::of(stats, search.bar)?;
