@@ -26,6 +26,7 @@ fn shipped(folder: &str, name: &str) -> PathBuf {
 }
 
 /// The authors' counts, which are not ours to ship; `None`, said aloud, where they are not at hand.
+#[allow(clippy::print_stderr, reason = "a test says aloud what it skips")]
 fn published_counts() -> Option<ArrayFile> {
     let root = std::env::var_os("NEUROPIL_DATA")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
@@ -185,7 +186,7 @@ fn planted_counts_are_found_for_any_weight() {
     };
     let search = Bisection { top_rate: 0.375, bar: 0.75, high: 4.0, ..Bisection::default() };
     let lambda = bisect_lambda(&stats, &search).unwrap().unwrap();
-    assert!(lambda >= 0.1 && lambda < 4.0, "{lambda}");
+    assert!((0.1..4.0).contains(&lambda), "{lambda}");
     assert_eq!(general(lambda), 0);
     assert!(general(lambda + search.precision) > 0 && general(4.0) == 10);
     assert_eq!(bisect_lambda(&stats, &Bisection { low: 3.0, ..search }).unwrap(), None);
