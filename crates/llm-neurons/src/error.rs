@@ -1,5 +1,7 @@
 //! The crate's error type.
 
+use std::path::{Path, PathBuf};
+
 /// Why a method about language-model neurons refused its input.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -46,6 +48,25 @@ pub enum Error {
         expected: String,
         /// What was given.
         found: String,
+    },
+    // -- files --
+    /// A file that cannot be read or written, or is not what it should be.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A line of a file that is not what it should be.
+    #[error("{}, line {line}: {message}", path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
     },
     // -- numerics --
     /// From a numerical routine.
@@ -107,5 +128,21 @@ impl Error {
 
     pub(crate) fn from_tensor(error: tensor_backend::Error) -> Self {
         Self::Tensor { message: error.to_string() }
+    }
+
+    pub(crate) fn file(path: &Path, message: impl std::fmt::Display) -> Self {
+        Self::File { path: path.to_owned(), message: message.to_string() }
+    }
+
+    pub(crate) fn line(path: &Path, line: usize, message: impl std::fmt::Display) -> Self {
+        Self::Line { path: path.to_owned(), line, message: message.to_string() }
+    }
+
+    pub(crate) fn shape(
+        what: &'static str,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self::Shape { what, expected: expected.to_string(), found: found.to_string() }
     }
 }

@@ -1,7 +1,11 @@
 //! Methods about single neurons of language models.
 //!
-//! First part: EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
-//! moments, Efficient EigenScore (EES). [`foxp2`] steers a model to another default language.
+//! [`language`] finds the neurons of a language, [`relation`] those of a relation between facts, [`core_neurons`] those
+//! that a prompt needs; all three work on numbers that were recorded, on the host.
+//! [`foxp2`] steers a model to another default language.
+//!
+//! EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
+//! moments, Efficient EigenScore (EES).
 //!
 //! ```
 //! use llm_neurons::{Ees, EigenScoreConvention, eigenscore};
@@ -25,10 +29,15 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod core_neurons;
 mod ees;
 mod eigenscore;
 mod error;
 pub mod foxp2;
+mod keys;
+pub mod language;
+pub mod relation;
+mod set_overlap;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
@@ -43,3 +52,4 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use set_overlap::SetOverlap;
