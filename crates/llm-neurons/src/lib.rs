@@ -23,11 +23,14 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
 mod ees;
 mod eigenscore;
 mod error;
+pub mod membership;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
@@ -42,3 +45,7 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use membership::{
+    Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
+    score_document,
+};
