@@ -68,7 +68,109 @@ pub enum Error {
         /// What is wrong with it.
         message: String,
     },
+    // -- documents and attacks --
+    /// A token id that the vocabulary does not have.
+    #[error("token {token} at position {position}: the vocabulary has {vocabulary} ids")]
+    TokenOutOfVocabulary {
+        /// The id.
+        token: u32,
+        /// Where it stands in its document.
+        position: usize,
+        /// Number of ids.
+        vocabulary: usize,
+    },
+    /// A probability outside `[0, 1]`, a NaN, or a distribution that does not sum to 1.
+    #[error("{what}: {value} at position {position} is not in [0, 1] (sums: not 1)")]
+    Probability {
+        /// Which probability.
+        what: &'static str,
+        /// Where: a position of the document, a token id, or a row.
+        position: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Members alone, or others alone, where a method must tell them apart.
+    #[error("{what}: {members} members and {others} others; both are needed")]
+    SingleClass {
+        /// Which documents.
+        what: String,
+        /// Members among them.
+        members: usize,
+        /// Others.
+        others: usize,
+    },
+    /// One document under two names, as member and as other, or one name twice.
+    #[error("documents {first:?} and {second:?} are the same")]
+    Overlap {
+        /// One name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Something that an option asks for and the input does not have.
+    #[error("{what}: missing")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// Two things that were made for one another and are not.
+    #[error("{what}: expected {expected}, got {found}")]
+    Mismatch {
+        /// What was compared.
+        what: &'static str,
+        /// What would have fitted.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    // -- models --
+    /// A key of a configuration that is unknown, missing, or has a value that is not computed here.
+    #[error("{key} = {found}: expected {expected}")]
+    Config {
+        /// The key.
+        key: String,
+        /// What it says.
+        found: String,
+        /// What would have been accepted.
+        expected: String,
+    },
+    /// A tensor of a model that is missing, left over, of another shape, or not finite.
+    #[error("tensor {name}: expected {expected}, found {found}")]
+    Weights {
+        /// The tensor.
+        name: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// A prompt that is empty, or longer than the context.
+    #[error("{what}: {found} tokens, expected {expected}")]
+    Prompt {
+        /// Which prompt.
+        what: String,
+        /// Its tokens.
+        found: usize,
+        /// The accepted number in words.
+        expected: String,
+    },
+    /// From a tokenizer.
+    #[error("tokenizer: {message}")]
+    Tokenizer {
+        /// What it said.
+        message: String,
+    },
     // -- numerics --
+    /// An iteration that did not settle.
+    #[error("{what}: not converged after {steps} steps, residual {residual}")]
+    Convergence {
+        /// Which iteration.
+        what: &'static str,
+        /// Steps taken.
+        steps: usize,
+        /// What was left.
+        residual: f64,
+    },
     /// From a numerical routine.
     #[error(transparent)]
     Numerics(#[from] numerics::Error),
@@ -114,6 +216,24 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    pub(crate) fn config(
+        key: impl Into<String>,
+        found: impl std::fmt::Display,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Config { key: key.into(), found: found.to_string(), expected: expected.into() }
+    }
+
+    /// The same, saying in which file.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Config { key, found, expected } => {
+                Self::Config { key: format!("{}: {key}", path.display()), found, expected }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn tokens(why: String) -> Self {
         Self::Tokens { why }
     }

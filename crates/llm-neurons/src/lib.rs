@@ -27,6 +27,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
 pub mod core_neurons;
@@ -36,6 +38,8 @@ mod error;
 pub mod foxp2;
 mod keys;
 pub mod language;
+pub mod membership;
+pub mod model;
 pub mod relation;
 mod set_overlap;
 
@@ -52,4 +56,8 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use membership::{
+    Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
+    score_document,
+};
 pub use set_overlap::SetOverlap;

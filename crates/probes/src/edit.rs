@@ -99,8 +99,7 @@ impl Prepared {
 /// `changed` where the mask `[batch, time]` holds, `before` elsewhere.
 pub(crate) fn choose(mask: Array2<bool>, before: Tensor<3>, changed: Tensor<3>) -> Result<Tensor<3>> {
     let (batch, time) = mask.dim();
-    let mask =
-        mask.into_shape_with_order((batch, time, 1)).map_err(|e| Error::Tensor(e.to_string()))?;
+    let mask = mask.into_shape_with_order((batch, time, 1)).map_err(|e| Error::Tensor(e.to_string()))?;
     let device = before.device().without_autodiff();
     let shape = before.dims();
     let mask: Tensor<3, Bool> = bridge::bool_tensor(mask.view(), &device)?;

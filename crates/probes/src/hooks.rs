@@ -230,7 +230,8 @@ impl Taps for HookSet {
                     let mask = span.mask(*positions);
                     let before = mask.is_some().then(|| x.clone());
                     let shape = x.dims();
-                    let changed = map(x, span).map_err(|message| Error::Map { site: site.to_string(), message })?;
+                    let changed =
+                        map(x, span).map_err(|message| Error::Map { site: site.to_string(), message })?;
                     if changed.dims() != shape {
                         return Err(Error::Shape {
                             what: format!("edit at {site}"),

@@ -132,7 +132,8 @@ impl Reader {
     fn flush(&mut self) -> Result<()> {
         let Some((sum, tokens)) = self.waiting.take() else { return Ok(()) };
         let counts = bridge::float_array::<f64, 2>(sum)?;
-        let shard = ActivationCounts::from_counts(0.0, tokens as u64, counts.iter().map(|c| *c as u64).collect())?;
+        let shard =
+            ActivationCounts::from_counts(0.0, tokens as u64, counts.iter().map(|c| *c as u64).collect())?;
         match &mut self.held {
             Some(Reading::Counts(held)) => held.merge(&shard)?,
             held => *held = Some(Reading::Counts(shard)),

@@ -77,7 +77,9 @@ impl Span {
     #[must_use]
     pub fn last(&self) -> Vec<usize> {
         (0..self.batch)
-            .map(|b| (0..self.time).rev().find(|t| self.is_valid(b, *t)).unwrap_or(self.time.saturating_sub(1)))
+            .map(|b| {
+                (0..self.time).rev().find(|t| self.is_valid(b, *t)).unwrap_or(self.time.saturating_sub(1))
+            })
             .collect()
     }
 

@@ -11,7 +11,7 @@ mod tensors;
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Ix1, Ix2};
+use ndarray::{Array1, Array2, Array3, Ix1, Ix2, Ix3};
 
 pub use array::Array;
 pub use matrix::read_matrix;
@@ -129,6 +129,24 @@ impl ArrayFile {
     pub fn read_i64_1(&self, key: &str) -> Result<Array1<i64>> {
         let array = self.get(key)?;
         array.to_i64()?.into_dimensionality::<Ix1>().map_err(|_| self.shape(key, array, "one axis"))
+    }
+
+    /// A matrix of whole numbers.
+    ///
+    /// # Errors
+    /// [`Error::Key`], [`Error::Type`] for text or fractions, [`Error::Shape`].
+    pub fn read_i64_2(&self, key: &str) -> Result<Array2<i64>> {
+        let array = self.get(key)?;
+        array.to_i64()?.into_dimensionality::<Ix2>().map_err(|_| self.shape(key, array, "two axes"))
+    }
+
+    /// Numbers with three axes.
+    ///
+    /// # Errors
+    /// [`Error::Key`], [`Error::Type`] for text, [`Error::Shape`].
+    pub fn read_f64_3(&self, key: &str) -> Result<Array3<f64>> {
+        let array = self.get(key)?;
+        array.to_f64()?.into_dimensionality::<Ix3>().map_err(|_| self.shape(key, array, "three axes"))
     }
 
     /// A list of strings.

@@ -38,6 +38,8 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
     vec![
         #[cfg(feature = "llm")]
         &crate::systems::s01_send_ees::SendEes,
+        #[cfg(feature = "llm")]
+        &crate::systems::s02_document_membership::DocumentMembership,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "llm")]
 pub mod s01_send_ees;
+#[cfg(feature = "llm")]
+pub mod s02_document_membership;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

@@ -184,7 +184,11 @@ impl LmConfig {
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            return Err(Error::config("num_key_value_heads", self.kv_heads, "a divisor of num_attention_heads"));
+            return Err(Error::config(
+                "num_key_value_heads",
+                self.kv_heads,
+                "a divisor of num_attention_heads",
+            ));
         }
         if !(self.eps.is_finite() && self.eps > 0.0) {
             return Err(Error::config("norm epsilon", self.eps, "a positive number"));
@@ -237,7 +241,8 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn flag(&self, key: &'static str, default: bool) -> Result<bool> {
-        self.get(key).map_or(Ok(default), |v| v.as_bool().ok_or_else(|| Error::config(key, v, "true or false")))
+        self.get(key)
+            .map_or(Ok(default), |v| v.as_bool().ok_or_else(|| Error::config(key, v, "true or false")))
     }
 
     /// A key that must have this value where it stands.
@@ -263,7 +268,10 @@ impl<'a> Keys<'a> {
     pub(super) fn finish(&self, neutral: &[&str]) -> Result<()> {
         let known = self.known.borrow();
         match self.map.iter().find(|(k, v)| {
-            !known.contains(k.as_str()) && !neutral.contains(&k.as_str()) && !k.starts_with('_') && !v.is_null()
+            !known.contains(k.as_str())
+                && !neutral.contains(&k.as_str())
+                && !k.starts_with('_')
+                && !v.is_null()
         }) {
             Some((key, value)) => Err(Error::config(key, value, "no such key: what it changes is not known")),
             None => Ok(()),

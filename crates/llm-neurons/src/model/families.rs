@@ -7,18 +7,79 @@ use crate::{Error, Result};
 
 /// Keys that change nothing here: what training, generation defaults or other tasks use.
 const NEUTRAL: &[&str] = &[
-    "architectures", "attention_dropout", "attn_pdrop", "auto_map", "bad_words_ids", "begin_suppress_tokens",
-    "chunk_size_feed_forward", "classifier_dropout", "cross_attention_hidden_size", "decoder_start_token_id",
-    "diversity_penalty", "do_sample", "dropout", "dtype", "early_stopping", "embd_pdrop", "encoder_no_repeat_ngram_size",
-    "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing",
-    "hidden_dropout", "id2label", "init_std", "initializer_range", "is_decoder", "label2id", "layerdrop", "length_penalty",
-    "max_length", "max_window_layers", "min_length", "model_type", "no_repeat_ngram_size", "num_beam_groups", "num_beams",
-    "num_return_sequences", "output_attentions", "output_hidden_states", "output_scores", "pad_token_id", "prefix",
-    "pretraining_tp", "problem_type", "pruned_heads", "remove_invalid_values", "repetition_penalty", "resid_pdrop",
-    "return_dict", "return_dict_in_generate", "sep_token_id", "summary_activation", "summary_first_dropout",
-    "summary_proj_to_labels", "summary_type", "summary_use_proj", "suppress_tokens", "task_specific_params", "temperature",
-    "tf_legacy_loss", "tie_encoder_decoder", "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript",
-    "transformers_version", "typical_p", "unk_token_id", "use_bfloat16", "use_cache", "n_ctx",
+    "architectures",
+    "attention_dropout",
+    "attn_pdrop",
+    "auto_map",
+    "bad_words_ids",
+    "begin_suppress_tokens",
+    "chunk_size_feed_forward",
+    "classifier_dropout",
+    "cross_attention_hidden_size",
+    "decoder_start_token_id",
+    "diversity_penalty",
+    "do_sample",
+    "dropout",
+    "dtype",
+    "early_stopping",
+    "embd_pdrop",
+    "encoder_no_repeat_ngram_size",
+    "exponential_decay_length_penalty",
+    "finetuning_task",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "id2label",
+    "init_std",
+    "initializer_range",
+    "is_decoder",
+    "label2id",
+    "layerdrop",
+    "length_penalty",
+    "max_length",
+    "max_window_layers",
+    "min_length",
+    "model_type",
+    "no_repeat_ngram_size",
+    "num_beam_groups",
+    "num_beams",
+    "num_return_sequences",
+    "output_attentions",
+    "output_hidden_states",
+    "output_scores",
+    "pad_token_id",
+    "prefix",
+    "pretraining_tp",
+    "problem_type",
+    "pruned_heads",
+    "remove_invalid_values",
+    "repetition_penalty",
+    "resid_pdrop",
+    "return_dict",
+    "return_dict_in_generate",
+    "sep_token_id",
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
+    "suppress_tokens",
+    "task_specific_params",
+    "temperature",
+    "tf_legacy_loss",
+    "tie_encoder_decoder",
+    "tokenizer_class",
+    "top_k",
+    "top_p",
+    "torch_dtype",
+    "torchscript",
+    "transformers_version",
+    "typical_p",
+    "unk_token_id",
+    "use_bfloat16",
+    "use_cache",
+    "n_ctx",
 ];
 
 pub(super) fn parse(map: &Map<String, Value>) -> Result<LmConfig> {
@@ -50,7 +111,11 @@ fn activation(keys: &Keys<'_>, key: &'static str, default: &str) -> Result<Activ
         Some("relu") => Activation::Relu,
         Some("silu" | "swish") => Activation::Silu,
         other => {
-            return Err(Error::config(key, format!("{other:?}"), "gelu, gelu_new, gelu_pytorch_tanh, relu or silu"));
+            return Err(Error::config(
+                key,
+                format!("{other:?}"),
+                "gelu, gelu_new, gelu_pytorch_tanh, relu or silu",
+            ));
         }
     })
 }
@@ -175,7 +240,8 @@ fn rope(keys: &Keys<'_>, default: f64) -> Result<(f64, Option<RopeScaling>)> {
     let Value::Object(map) = found else { return Err(Error::config(key, found, "an object")) };
     let inner = Keys::new(map);
     let theta = inner.number("rope_theta", theta)?;
-    let kind = inner.get("rope_type").or_else(|| inner.get("type")).and_then(Value::as_str).unwrap_or_default();
+    let kind =
+        inner.get("rope_type").or_else(|| inner.get("type")).and_then(Value::as_str).unwrap_or_default();
     let positive = |name: &'static str| -> Result<f64> {
         match inner.number(name, f64::NAN)? {
             x if x.is_finite() && x > 0.0 => Ok(x),

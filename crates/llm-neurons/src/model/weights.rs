@@ -6,7 +6,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -83,17 +84,22 @@ impl WeightFiles {
             if header > HEADER || header + 8 > total {
                 return Err(Error::file(path, format!("a header of {header} bytes in a file of {total}")));
             }
-            let mut bytes = length.to_vec();
+            let mut bytes = Vec::new();
             (&mut file).take(header).read_to_end(&mut bytes).map_err(|e| Error::file(path, e))?;
-            let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::file(path, e))?;
+            let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|e| Error::file(path, e))?;
             for (name, info) in metadata.tensors() {
                 let (from, to) = info.data_offsets;
                 let start = 8 + header + from as u64;
                 if start + (to - from) as u64 > total {
                     return Err(Error::file(path, format!("{name} ends beyond the file: it is truncated")));
                 }
-                let entry =
-                    Entry { file: number, dtype: info.dtype, shape: info.shape.clone(), start, bytes: to - from };
+                let entry = Entry {
+                    file: number,
+                    dtype: info.dtype,
+                    shape: info.shape.clone(),
+                    start,
+                    bytes: to - from,
+                };
                 if entries.insert(name.clone(), entry).is_some() {
                     return Err(Error::file(path, format!("{name} is in an earlier shard too")));
                 }
@@ -119,7 +125,8 @@ impl WeightFiles {
     /// [`Error::Weights`] when it is missing, of another shape or number type, or holds NaN or an infinity;
     /// [`Error::File`].
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let wrong = |expected: String, found: String| Error::Weights { name: name.to_owned(), expected, found };
+        let wrong =
+            |expected: String, found: String| Error::Weights { name: name.to_owned(), expected, found };
         let Some(entry) = self.entries.get(name) else {
             return Err(wrong(format!("a tensor {shape:?}"), "nothing".to_owned()));
         };
@@ -130,7 +137,9 @@ impl WeightFiles {
         let values: Vec<f32> = match entry.dtype {
             Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             Dtype::F16 => bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::BF16 => bytes.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => {
+                bytes.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()
+            }
             other => return Err(wrong("F32, F16 or BF16".to_owned(), format!("{other:?}"))),
         };
         if let Some(i) = values.iter().position(|v| !v.is_finite()) {

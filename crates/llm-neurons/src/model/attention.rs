@@ -1,0 +1,67 @@
+//! Causal self-attention with grouped heads.
+
+use burn::module::Module;
+use burn::tensor::{DType, Tensor, activation};
+
+use super::cache::KvCache;
+use super::layers::Linear;
+use super::lm::Frame;
+
+/// Query, key, value and output maps.
+#[derive(Module, Debug)]
+pub(crate) struct Attention {
+    pub(crate) query: Linear,
+    pub(crate) key: Linear,
+    pub(crate) value: Linear,
+    pub(crate) out: Linear,
+    #[module(skip)]
+    pub(crate) heads: usize,
+    #[module(skip)]
+    pub(crate) kv_heads: usize,
+    #[module(skip)]
+    pub(crate) head_dim: usize,
+}
+
+impl Attention {
+    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, mapped back; a key head serves `heads / kv_heads` query heads, which
+    /// stand together as rows of one product instead of copies of the keys.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<3>,
+        layer: usize,
+        frame: &Frame,
+        cache: Option<&mut KvCache>,
+    ) -> Tensor<3> {
+        let [batch, time, _] = x.dims();
+        let (heads, kv, dim) = (self.heads, self.kv_heads, self.head_dim);
+        let split = |y: Tensor<3>, heads: usize| y.reshape([batch, time, heads, dim]).swap_dims(1, 2);
+        let mut q = split(self.query.forward(x.clone()), heads);
+        let mut k = split(self.key.forward(x.clone()), kv);
+        let mut v = split(self.value.forward(x), kv);
+        if let Some(rotation) = &frame.rotation {
+            q = rotation.turn(q);
+            k = rotation.turn(k);
+        }
+        if let Some(cache) = cache {
+            (k, v) = cache.extend(layer, k, v);
+        }
+        let tokens = k.dims()[2];
+        let q = q.mul_scalar((dim as f64).powf(-0.5)).reshape([batch, kv, heads / kv * time, dim]);
+        let dtype = q.dtype();
+        let scores = q.matmul(k.swap_dims(2, 3));
+        // Sums over many tokens need more than 16 bits.
+        let narrow = matches!(dtype, DType::F16 | DType::BF16);
+        let scores = if narrow { scores.cast(DType::F32) } else { scores };
+        let scores = match &frame.mask {
+            Some(mask) => {
+                let scores = scores.reshape([batch, heads, time, tokens]) + mask.clone();
+                scores.reshape([batch, kv, heads / kv * time, tokens])
+            }
+            None => scores,
+        };
+        let weights = activation::softmax(scores, 3);
+        let weights = if narrow { weights.cast(dtype) } else { weights };
+        let mixed = weights.matmul(v).reshape([batch, heads, time, dim]);
+        self.out.forward(mixed.swap_dims(1, 2).reshape([batch, time, heads * dim]))
+    }
+}
