@@ -152,12 +152,12 @@ impl Default for Bisection {
 /// not finite.
 pub fn ternary(stats: &ActivationStats, config: &TernaryConfig) -> Result<TernaryResult> {
     let terms = Terms::of(stats, config.bar)?;
-    let chosen = terms.select(config.lambda, share("top_rate", config.top_rate, terms.normalised.len())?)?;
+    let chosen = terms.select(config.lambda, share("top_rate", config.top_rate, terms.neurons.len())?)?;
     let languages = stats.languages();
     let selected: Vec<Selected> = chosen
         .iter()
         .map(|(neuron, score)| {
-            let active = terms.active[*neuron] as usize;
+            let active = terms.neurons[*neuron].active;
             Selected { neuron: *neuron, score: *score, languages: active, kind: Kind::of(active, languages) }
         })
         .collect();
@@ -184,11 +184,11 @@ pub fn bisect_lambda(stats: &ActivationStats, search: &Bisection) -> Result<Opti
         return Err(Error::Parameter { name: "low", value: search.low, expected: "at most `high`" });
     }
     let terms = Terms::of(stats, search.bar)?;
-    let count = share("top_rate", search.top_rate, terms.normalised.len())?;
+    let count = share("top_rate", search.top_rate, terms.neurons.len())?;
     let mut best = None;
     let mut spares = |lambda: f64| -> Result<bool> {
         let chosen = terms.select(lambda, count)?;
-        let spares = chosen.iter().all(|(i, _)| (terms.active[*i] as usize) < stats.languages());
+        let spares = chosen.iter().all(|(i, _)| terms.neurons[*i].active < stats.languages());
         if spares && best.is_none_or(|b| lambda > b) {
             best = Some(lambda);
         }
@@ -224,13 +224,19 @@ pub fn general_neurons(stats: &ActivationStats, bar: f64) -> Result<Vec<usize>> 
 /// What the scores for any weight are made of.
 struct Terms {
     p: Frequencies,
-    /// Entropy over its greatest value.
-    normalised: Vec<f64>,
-    /// `max p / nu`.
-    reward: Vec<f64>,
-    /// Languages above the threshold.
-    active: Vec<u32>,
+    neurons: Vec<Term>,
     threshold: f32,
+}
+
+/// What the scores of one neuron are made of.
+#[derive(Clone, Copy)]
+struct Term {
+    /// Entropy over its greatest value.
+    normalised: f64,
+    /// `max p / nu`.
+    reward: f64,
+    /// Number of languages above the threshold.
+    active: usize,
 }
 
 impl Terms {
@@ -240,16 +246,15 @@ impl Terms {
         let k = stats.languages();
         let ln_k = (k as f64).ln();
         let nu = (1..=k).map(|k| 1.0 / k as f64).sum::<f64>() / k as f64;
-        let mut normalised = Vec::new();
-        p.rows().map(|row| clipped_entropy(row) / ln_k).collect_into_vec(&mut normalised);
-        let (reward, active) = p
-            .rows()
-            .map(|row| {
-                let peak = row.iter().copied().fold(0.0, f32::max);
-                (f64::from(peak) / nu, row.iter().filter(|p| **p > threshold).count() as u32)
+        let mut neurons = Vec::new();
+        p.rows()
+            .map_init(Vec::new, |room, row| Term {
+                normalised: clipped_entropy(row, room) / ln_k,
+                reward: f64::from(row.iter().copied().fold(0.0, f32::max)) / nu,
+                active: row.iter().filter(|p| **p > threshold).count(),
             })
-            .unzip();
-        Ok(Self { p, normalised, reward, active, threshold })
+            .collect_into_vec(&mut neurons);
+        Ok(Self { p, neurons, threshold })
     }
 
     /// Flat index and score of the `count` lowest.
@@ -261,14 +266,14 @@ impl Terms {
                 expected: "finite and at least 0",
             });
         }
-        let score = |i: usize| self.normalised[i] - lambda * self.reward[i];
-        let keys = (0..self.normalised.len()).map(|i| ascending_f64(score(i)));
-        Ok(least(keys, count).into_iter().map(|i| (i, score(i))).collect())
+        let score = |t: &Term| t.normalised - lambda * t.reward;
+        let lowest = least(self.neurons.iter().map(|t| ascending_f64(score(t))), count);
+        Ok(lowest.into_iter().map(|i| (i, score(&self.neurons[i]))).collect())
     }
 
     fn appear(&self, chosen: &[(usize, f64)], languages: usize) -> Vec<usize> {
         let mut appear = vec![0; languages + 1];
-        chosen.iter().for_each(|(i, _)| appear[self.active[*i] as usize] += 1);
+        chosen.iter().for_each(|(i, _)| appear[self.neurons[*i].active] += 1);
         appear
     }
 }
