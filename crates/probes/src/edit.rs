@@ -28,7 +28,7 @@ pub(crate) struct Prepared {
 #[derive(Debug, Clone)]
 enum Change {
     /// Where the mask holds, the value.
-    Put(Tensor<3, Bool>, Tensor<3>),
+    Put(Box<(Tensor<3, Bool>, Tensor<3>)>),
     Scale(Tensor<3>),
     Add(Tensor<3>),
 }
@@ -45,7 +45,7 @@ impl Prepared {
         let put = |chosen: Vec<bool>, values: Vec<f64>| -> Result<Change> {
             let mask =
                 Array3::from_shape_vec((1, 1, width), chosen).map_err(|e| Error::Tensor(e.to_string()))?;
-            Ok(Change::Put(bridge::bool_tensor(mask.view(), &device)?, upload(values)?))
+            Ok(Change::Put(Box::new((bridge::bool_tensor(mask.view(), &device)?, upload(values)?))))
         };
         let change = match &edit.edit {
             Edit::SetUnits { units, values } => {
@@ -73,7 +73,10 @@ impl Prepared {
 
     /// Whether its values are beside `x`: the same width, number type and device, with or without gradients.
     pub(crate) fn fits(&self, x: &Tensor<3>) -> bool {
-        let (Change::Put(_, values) | Change::Scale(values) | Change::Add(values)) = &self.change;
+        let values = match &self.change {
+            Change::Put(put) => &put.1,
+            Change::Scale(values) | Change::Add(values) => values,
+        };
         values.dims()[2] == x.dims()[2] && values.dtype() == x.dtype() && values.device() == x.device()
     }
 
@@ -82,7 +85,8 @@ impl Prepared {
         let before = mask.is_some().then(|| x.clone());
         let changed = match &self.change {
             // A product with zero would keep NaN and infinities.
-            Change::Put(mask, values) => {
+            Change::Put(put) => {
+                let (mask, values) = &**put;
                 let shape = x.dims();
                 x.mask_where(mask.clone().expand(shape), values.clone().expand(shape))
             }

@@ -20,7 +20,7 @@ pub struct ReadHandle(usize);
 type Map = Box<dyn FnMut(Tensor<3>, &Span) -> std::result::Result<Tensor<3>, String> + Send>;
 
 enum Hook {
-    Edit(Intervention, Option<Prepared>),
+    Edit(Box<(Intervention, Option<Prepared>)>),
     Map(Positions, Map),
     Read(usize),
 }
@@ -28,7 +28,7 @@ enum Hook {
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Edit(edit, _) => f.debug_tuple("Edit").field(edit).finish(),
+            Self::Edit(edit) => f.debug_tuple("Edit").field(&edit.0).finish(),
             Self::Map(positions, _) => f.debug_tuple("Map").field(positions).finish_non_exhaustive(),
             Self::Read(index) => f.debug_tuple("Read").field(index).finish(),
         }
@@ -86,7 +86,7 @@ impl HookSet {
             recordings::Edit::AddVector { vector } => edit.validate(vector.len()),
             _ => Err(e),
         })?;
-        self.sites.entry(edit.site.clone()).or_default().push(Hook::Edit(edit, None));
+        self.sites.entry(edit.site.clone()).or_default().push(Hook::Edit(Box::new((edit, None))));
         Ok(())
     }
 
@@ -214,7 +214,8 @@ impl Taps for HookSet {
                     self.readers[*reader].1.observe(&x, span)?;
                     x
                 }
-                Hook::Edit(edit, prepared) => {
+                Hook::Edit(hook) => {
+                    let (edit, prepared) = &mut **hook;
                     let ready = match prepared.take().filter(|p| p.fits(&x)) {
                         Some(ready) => ready,
                         None => {
