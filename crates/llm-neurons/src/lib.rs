@@ -41,6 +41,7 @@ pub mod language;
 pub mod membership;
 pub mod model;
 pub mod relation;
+pub mod score;
 mod set_overlap;
 
 pub use ees::block::{BlockSpace, Step};
