@@ -44,6 +44,7 @@ pub mod model;
 mod neurons;
 pub mod parity;
 pub mod relation;
+pub mod score;
 mod set_overlap;
 mod tokenizer;
 
