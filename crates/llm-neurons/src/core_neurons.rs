@@ -7,7 +7,7 @@
 //! ([`core_neurons`]). Only layers between `start` and `end` are made sparse ([`CoreConfig`]).
 //!
 //! For prompts too short to settle, [`ClusterBank`] keeps the core neurons of clusters of texts and gives those of the
-//! cluster that the prompt's pattern lies nearest to.
+//! cluster that the prompt's pattern lies nearest to. [`CoreInferSession`] reads a prompt and decodes with them.
 //!
 //! ```
 //! use llm_neurons::core_neurons::core_neurons;
@@ -24,10 +24,13 @@
 mod agreement;
 mod bank;
 mod bank_file;
+mod bank_model;
 mod config;
 mod patterns;
 mod pools;
 mod ranking;
+mod session;
+mod watch;
 
 pub use agreement::{Agreement, agreement};
 pub use bank::{ClusterBank, ClusterConfig};
@@ -35,3 +38,4 @@ pub use config::{CoreConfig, CoreSource};
 pub use patterns::{Clustering, elbow_k};
 pub use pools::{PoolCounts, PoolSizes};
 pub use ranking::{Ranked, core_neurons};
+pub use session::{CoreInferSession, Strategy};

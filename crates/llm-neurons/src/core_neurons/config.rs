@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::LmConfig;
 use crate::{Error, Result};
 
 /// Which activation ranks the neurons.
@@ -36,6 +37,13 @@ impl CoreConfig {
     pub fn for_depth(layers: usize, source: CoreSource) -> Self {
         let scaled = |share: f64| (share * layers as f64).floor() as i64;
         Self { alpha: 0.2, beta: 0.4, start: scaled(0.16), end: scaled(0.85), source }
+    }
+
+    /// [`CoreConfig::for_depth`] of a model, ranked by what its kind of MLP is ranked by.
+    #[must_use]
+    pub fn for_model(model: &LmConfig) -> Self {
+        let source = if model.gated { CoreSource::DownInput } else { CoreSource::PreActivation };
+        Self::for_depth(model.layers, source)
     }
 
     /// With every layer sparse.

@@ -59,8 +59,22 @@ impl Mlp {
         })
     }
 
-    /// `[batch, time, hidden]` of the norm's output to what is added to the residual stream.
-    pub(crate) fn forward<T: Taps>(
+    /// Bytes of its weights and biases: what a step of one token reads.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let linear = |l: &Linear| {
+            let bias = l.bias.as_ref().map_or(0, |b| b.dims()[0]);
+            (l.weight.dims().iter().product::<usize>() + bias) * l.weight.dtype().size()
+        };
+        self.gate.as_ref().map_or(0, linear) + linear(&self.up) + linear(&self.down)
+    }
+
+    /// `[batch, time, hidden]` of the norm's output to what is added to the residual stream; `layer` and `span` are what
+    /// the taps are told.
+    ///
+    /// # Errors
+    /// [`Error::Probes`] from a tap.
+    pub fn forward<T: Taps>(
         &self,
         x: Tensor<3>,
         layer: usize,
