@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::workspace::{self, Verdict};
 
 /// Finds a test written `SUITE::PATH`: a test of the library is `numerics::ranks::tests::NAME`, one of an integration
-/// test `neural-geometry::golden::NAME` (followed by `::cpu` for one backend of a cross-backend test), one of a program `neuropil::bin/neuropil::verb::tests::NAME`.
+/// test `neural-geometry::golden::NAME` (with `::cpu` after it for one backend of a cross-backend test), one of a program
+/// `neuropil::bin/neuropil::verb::tests::NAME`.
 pub(crate) fn find_test(root: &Path, test: &str) -> Verdict<PathBuf> {
     let mut parts: Vec<&str> = test.split("::").collect();
     // `cross_backend_tests!` makes a module of a function, and in it a test for each backend.

@@ -125,7 +125,7 @@ impl Verb for Homogenize {
             let labels = NeuronLabels::read_csv(table.as_ref()).map_err(|e| bio_failure(e).or_at(table))?;
             raw = raw.with_labels(&labels, self.accept_uncertain).map_err(|e| bio_failure(e).or_at(table))?;
         }
-        if !raw.names.iter().any(|name| bio_data::neurons::slot(name).is_some()) {
+        if !raw.names.iter().flatten().any(|name| bio_data::neurons::slot(name).is_some()) {
             let message = "no neuron has one of the 300 labels: name them with --labels (a table of column and label, or an \
                            array of text), and accept names that end in ? with --accept-uncertain";
             return Err(Failure::input(message).at(&self.raw));
