@@ -23,8 +23,12 @@ use crate::verb::Verb;
 pub(crate) struct Logits {
     #[command(flatten)]
     model: ModelArguments,
-    /// Token ids [batch, time] or [time]: .npy, .npz or .safetensors
-    #[arg(long, value_name = "IDS.npy")]
+    /// Token ids, `[batch, time]` or one row: .npy, .npz or .safetensors
+    #[arg(
+        long,
+        value_name = "IDS.npy",
+        help = "Token ids, [batch, time] or one row: .npy, .npz or .safetensors"
+    )]
     ids: PathBuf,
     /// Where to write them (npz: logits [batch, time, vocab])
     #[arg(long, value_name = "OUT.npz")]
@@ -32,7 +36,7 @@ pub(crate) struct Logits {
     /// Write embed, resid_post.{i} and final_norm too
     #[arg(long)]
     hidden: bool,
-    /// 1 where a token is none of the padding, [batch, time]
+    /// 1 where a token is none of the padding, as many as ids
     #[arg(long, value_name = "M.npy")]
     mask: Option<PathBuf>,
 }
