@@ -49,9 +49,11 @@ pub(crate) struct Answer {
     /// Stimuli.
     n: usize,
     /// Birth and death of each component; one never dies (null).
-    h0: Vec<[Option<f64>; 2]>,
+    #[schemars(with = "Vec<[Option<f64>; 2]>")]
+    h0: Vec<[f64; 2]>,
     /// Birth and death of each loop, in the order of births; null: beyond the threshold.
-    h1: Vec<[Option<f64>; 2]>,
+    #[schemars(with = "Vec<[Option<f64>; 2]>")]
+    h1: Vec<[f64; 2]>,
     /// Length of the longest loop, 0 without one.
     longest_loop: f64,
     /// Betti curves.
@@ -87,8 +89,7 @@ impl Verb for Persistence {
         let thresholds: Vec<f64> = (0..self.points).map(|i| far * i as f64 / last).collect();
         let betti0 = betti_curve(&found.h0, &thresholds);
         let betti1 = betti_curve(&found.h1, &thresholds);
-        let number = |x: f64| x.is_finite().then_some(x);
-        let rows = |bars: &[Bar]| bars.iter().map(|b| [number(b.birth), number(b.death)]).collect::<Vec<_>>();
+        let rows = |bars: &[Bar]| bars.iter().map(|b| [b.birth, b.death]).collect::<Vec<_>>();
         if let Some(out) = &self.out {
             let table = |bars: &[Bar]| {
                 Array2::from_shape_fn(
