@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! [`training`] trains a model, plainly or with sensitivity dropout.
+//!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
@@ -48,6 +50,7 @@ pub mod relation;
 pub mod score;
 mod set_overlap;
 mod tokenizer;
+pub mod training;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
