@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! [`training`] trains a model, plainly or with sensitivity dropout.
+//! [`training`] trains a model; [`send`] trains it with sensitivity dropout.
 //!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
@@ -48,6 +48,7 @@ mod neurons;
 pub mod parity;
 pub mod relation;
 pub mod score;
+pub mod send;
 mod set_overlap;
 mod tokenizer;
 pub mod training;

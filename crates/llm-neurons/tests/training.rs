@@ -266,8 +266,9 @@ fn bad_input_is_an_error() {
     assert!(matches!(train(tiny(0), &[1, 2, 3], plan.clone(), &mut |_| true), Err(Error::TooFew { .. })));
     assert!(matches!(train(tiny(0), &[], plan.clone(), &mut |_| true), Err(Error::TooFew { .. })));
     let far = LmTraining { window: 26, ..plan.clone() };
-    assert!(matches!(LmTrainer::new(tiny(0), far), Err(Error::Prompt { found: 26, .. })));
-    assert!(LmTrainer::new(tiny(0), LmTraining { window: 25, ..plan.clone() }).is_ok());
+    assert!(matches!(train(tiny(0), &rose(), far, &mut |_| true), Err(Error::Prompt { found: 26, .. })));
+    let most = LmTraining { window: 25, steps: 1, ..plan.clone() };
+    assert!(train(tiny(0), &rose(), most, &mut |_| true).is_ok());
     let strange = vec![300; 40];
     assert!(matches!(
         train(tiny(0), &strange, plan.clone(), &mut |_| true),

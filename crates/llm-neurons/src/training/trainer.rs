@@ -54,8 +54,7 @@ impl LmTrainer {
     /// Turns automatic differentiation on, and freezes the first blocks where the plan says so.
     ///
     /// # Errors
-    /// Those of [`LmTraining::validate`]; [`Error::Parameter`] for more frozen blocks than there are;
-    /// [`Error::Prompt`] for windows that the context cannot hold.
+    /// Those of [`LmTraining::validate`]; [`Error::Parameter`] for more frozen blocks than there are.
     pub fn new(model: HookedLm, plan: LmTraining) -> Result<Self> {
         plan.validate()?;
         let config = model.config();
@@ -65,14 +64,6 @@ impl LmTrainer {
                 name: "frozen_blocks",
                 value,
                 expected: "at most the model's blocks",
-            });
-        }
-        // The last token of a window is predicted and not read.
-        if plan.window > config.context + 1 {
-            return Err(Error::Prompt {
-                what: "window".to_owned(),
-                found: plan.window,
-                expected: format!("at most {}: the context and one", config.context + 1),
             });
         }
         let mut model = model;
@@ -97,9 +88,18 @@ impl LmTrainer {
     /// One step on random windows of a stream, those of the plan's seed and of the step's number.
     ///
     /// # Errors
-    /// Those of [`LmTrainer::step`] and of [`LmBatch::draw`].
+    /// Those of [`LmTrainer::step`] and of [`LmBatch::draw`]; [`Error::Prompt`] for windows that the context cannot hold.
     pub fn step_on<T: Taps>(&mut self, tokens: &[u32], taps: &mut T) -> Result<StepReport> {
         let LmTraining { batch, window, seed, .. } = self.plan;
+        let context = self.inner.model().config().context;
+        // The last token of a window is predicted and not read.
+        if window > context + 1 {
+            return Err(Error::Prompt {
+                what: "window".to_owned(),
+                found: window,
+                expected: format!("at most {}: the context and one", context + 1),
+            });
+        }
         self.step(&LmBatch::draw(tokens, batch, window, seed, self.inner.steps())?, taps)
     }
 
@@ -122,8 +122,13 @@ impl LmTrainer {
     }
 
     /// Changes the model between steps; what the optimiser remembers stays.
-    pub fn change(&mut self, change: impl FnOnce(HookedLm) -> HookedLm) {
-        self.inner.change(change);
+    ///
+    /// # Errors
+    /// What `change` says; the model is then as it was.
+    pub fn try_change(&mut self, change: impl FnOnce(HookedLm) -> Result<HookedLm>) -> Result<()> {
+        let changed = change(self.inner.model().clone())?;
+        self.inner.change(|_| changed);
+        Ok(())
     }
 }
 
