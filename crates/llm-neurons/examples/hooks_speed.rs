@@ -30,6 +30,8 @@ use tensor_backend::DeviceSpec;
 mod plain_llama;
 #[path = "../tests/cases/random_model.rs"]
 mod random_model;
+#[path = "../tests/cases/weight_file.rs"]
+mod weight_file;
 
 /// Sequences and tokens of each.
 const BATCH: usize = 4;

@@ -4,6 +4,8 @@
 mod plain_llama;
 #[path = "cases/random_model.rs"]
 mod random_model;
+#[path = "cases/weight_file.rs"]
+mod weight_file;
 
 use std::path::Path;
 

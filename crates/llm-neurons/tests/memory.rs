@@ -4,6 +4,8 @@
 
 #[path = "cases/random_model.rs"]
 mod random_model;
+#[path = "cases/weight_file.rs"]
+mod weight_file;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -84,12 +86,12 @@ fn fused_and_transposed_weights_take_one_tensor_more() {
             .into_iter()
             .enumerate()
             .map(|(number, (name, shape))| {
-                let bytes = random_model::bytes(&random_model::values(2, number, &shape), Dtype::F32);
+                let bytes = weight_file::bytes(&random_model::values(2, number, &shape), Dtype::F32);
                 (name, shape, bytes)
             })
             .collect();
         let weights: usize = tensors.iter().map(|(_, _, bytes)| bytes.len()).sum();
-        random_model::write_tensors(&folder.path().join("model.safetensors"), &tensors, Dtype::F32);
+        weight_file::write_tensors(&folder.path().join("model.safetensors"), &tensors, Dtype::F32);
         drop(tensors);
         let (peak, model) = load_peak(folder.path(), FloatDType::F32);
         // The largest that is cut or turned: query, key and value together, or one map of the MLP.

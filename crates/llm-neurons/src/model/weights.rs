@@ -49,7 +49,14 @@ impl WeightFiles {
         let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&index, e))?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| Error::file(&index, "no object weight_map"))?;
-        let mut shards: Vec<&str> = map.values().filter_map(Value::as_str).collect();
+        let mut shards = Vec::with_capacity(map.len());
+        for (name, shard) in map {
+            let odd = || Error::file(&index, format!("weight_map: {name}: {shard} is no file name"));
+            shards.push(shard.as_str().ok_or_else(odd)?);
+        }
+        if shards.is_empty() {
+            return Err(Error::file(&index, "weight_map names no shard"));
+        }
         shards.sort_unstable();
         shards.dedup();
         // A name is a file beside the index, not a path out of the folder.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use half::{bf16, f16};
 use numerics::rng::{normals, stream};
 use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
+
+use super::weight_file::{bytes, write_tensors};
 
 /// How large.
 #[derive(Debug, Clone, Copy)]
@@ -75,30 +75,6 @@ pub(crate) fn values(seed: u64, number: usize, shape: &[usize]) -> Vec<f32> {
     let spread = (shape[1] as f64).powf(-0.5);
     let draws = normals(&mut stream(seed, "test.model", number as u64), elements);
     draws.into_iter().map(|x| (x * spread) as f32).collect()
-}
-
-/// Bytes of values in a number type.
-///
-/// # Panics
-/// For a type that no weights have.
-pub(crate) fn bytes(values: &[f32], dtype: Dtype) -> Vec<u8> {
-    match dtype {
-        Dtype::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-        Dtype::F16 => values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
-        Dtype::BF16 => values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect(),
-        other => panic!("{other:?} is no type of weights here"),
-    }
-}
-
-/// Writes tensors as one safetensors file.
-///
-/// # Panics
-/// When the file cannot be written.
-pub(crate) fn write_tensors(path: &Path, tensors: &[(String, Vec<usize>, Vec<u8>)], dtype: Dtype) {
-    let views = tensors
-        .iter()
-        .map(|(name, shape, bytes)| (name.as_str(), TensorView::new(dtype, shape.clone(), bytes).unwrap()));
-    safetensors::serialize_to_file(views.collect::<Vec<_>>(), None, path).unwrap();
 }
 
 /// Writes `config.json` and `model.safetensors`.
