@@ -34,7 +34,13 @@ impl TextTokenizer {
         let asked = match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
-                value.get("add_bos_token").and_then(Value::as_bool).unwrap_or(false)
+                match value.get("add_bos_token") {
+                    None | Some(Value::Null) => false,
+                    Some(Value::Bool(asked)) => *asked,
+                    Some(other) => {
+                        return Err(Error::config("add_bos_token", other, "true or false").at(&path));
+                    }
+                }
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
             Err(e) => return Err(Error::file(&path, e)),
