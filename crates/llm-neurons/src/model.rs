@@ -5,7 +5,7 @@ mod block;
 mod cache;
 mod config;
 mod families;
-mod layers;
+pub(crate) mod layers;
 mod lm;
 mod load;
 mod mlp;
