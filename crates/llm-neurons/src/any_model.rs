@@ -147,7 +147,9 @@ impl LanguageModel for AnyModel {
     ) -> Result<Option<Tensor<3>>> {
         match (self, memory) {
             (model, None) => each!(model, m => m.read(tokens, None, taps)),
-            (Self::Transformer(m), Some(AnyMemory::Transformer(memory))) => m.read(tokens, Some(memory), taps),
+            (Self::Transformer(m), Some(AnyMemory::Transformer(memory))) => {
+                m.read(tokens, Some(memory), taps)
+            }
             (Self::Rwkv(m), Some(AnyMemory::Rwkv(memory))) => m.read(tokens, Some(memory), taps),
             (Self::CharLstm(m), Some(AnyMemory::CharLstm(memory))) => m.read(tokens, Some(memory), taps),
             (model, Some(_)) => Err(Error::Mismatch {

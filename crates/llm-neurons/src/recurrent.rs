@@ -87,8 +87,7 @@ impl Frame {
             return x.narrow(1, time, 1);
         }
         let [_, rows, units] = x.dims();
-        let places: Vec<i64> =
-            self.lengths.iter().enumerate().map(|(b, n)| (b * rows + n) as i64).collect();
+        let places: Vec<i64> = self.lengths.iter().enumerate().map(|(b, n)| (b * rows + n) as i64).collect();
         let places: Tensor<1, Int> =
             Tensor::from_data(TensorData::new(places, [batch]), &x.device().without_autodiff());
         x.reshape([batch * rows, units]).select(0, places).reshape([batch, 1, units])

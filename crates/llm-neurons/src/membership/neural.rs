@@ -57,9 +57,8 @@ fn batch(
     let targets: Tensor<2, Int> =
         Tensor::from_data(TensorData::new(targets, [rows * time, 1]), &logits.device());
     let logprobs = log_softmax(logits.clone(), 1);
-    let host = |x: Tensor<2>| {
-        bridge::float_array::<f64, 2>(x.reshape([rows, time])).map_err(Error::from_tensor)
-    };
+    let host =
+        |x: Tensor<2>| bridge::float_array::<f64, 2>(x.reshape([rows, time])).map_err(Error::from_tensor);
     let nll = host(logprobs.clone().gather(1, targets).neg())?;
     let pmax = host(logprobs.max_dim(1).exp())?;
     if let Some(sum) = probability_sum {
@@ -70,8 +69,8 @@ fn batch(
             burn::tensor::DType::F64 => FloatDType::F64,
             _ => FloatDType::F32,
         };
-        let weights: Tensor<2> = bridge::float_tensor(weights.view(), dtype, &logits.device())
-            .map_err(Error::from_tensor)?;
+        let weights: Tensor<2> =
+            bridge::float_tensor(weights.view(), dtype, &logits.device()).map_err(Error::from_tensor)?;
         let total = weights.matmul(softmax(logits, 1));
         let total = bridge::float_array::<f64, 2>(total).map_err(Error::from_tensor)?;
         sum.iter_mut().zip(&total).for_each(|(s, p)| *s += p);

@@ -202,9 +202,11 @@ impl Layer {
         let (mut h, mut c) = state.clone();
         let mut outputs = Vec::with_capacity(time);
         for t in 0..time {
-            let gates = driven.clone().narrow(1, t, 1).reshape([batch, 4 * hidden]) + self.hidden.rows(h.clone());
+            let gates =
+                driven.clone().narrow(1, t, 1).reshape([batch, 4 * hidden]) + self.hidden.rows(h.clone());
             let gate = |n: usize| gates.clone().narrow(1, n * hidden, hidden);
-            let new = activation::sigmoid(gate(1)) * c.clone() + activation::sigmoid(gate(0)) * gate(2).tanh();
+            let new =
+                activation::sigmoid(gate(1)) * c.clone() + activation::sigmoid(gate(0)) * gate(2).tanh();
             let new = step_tap(&sites[0], watched[0], new, t, frame, before, taps)?;
             let out = activation::sigmoid(gate(3)) * new.clone().tanh();
             let out = step_tap(&sites[1], watched[1], out, t, frame, before, taps)?;
@@ -235,9 +237,7 @@ fn step_tap<T: Taps>(
     }
     let [batch, hidden] = x.dims();
     let read = before.iter().zip(&frame.lengths).map(|(b, n)| b + t.min(*n)).collect();
-    let valid = frame.span.valid().map(|v| {
-        ndarray::Array2::from_shape_fn((batch, 1), |(b, _)| v[[b, t]])
-    });
+    let valid = frame.span.valid().map(|v| ndarray::Array2::from_shape_fn((batch, 1), |(b, _)| v[[b, t]]));
     let span = Span::new(batch, 1, read, valid)?;
     Ok(taps.tap(site.clone(), x.reshape([batch, 1, hidden]), &span)?.reshape([batch, hidden]))
 }
@@ -278,7 +278,9 @@ impl LanguageModel for CharLstm {
             Site::Embed => Some(c.embedding_dim),
             Site::Logits => Some(c.vocab_size),
             Site::Act(l) | Site::ResidPost(l) if *l < c.num_layers => Some(c.hidden_size),
-            Site::Module(_) => (0..c.num_layers).any(|l| *site == Self::cell_site(l)).then_some(c.hidden_size),
+            Site::Module(_) => {
+                (0..c.num_layers).any(|l| *site == Self::cell_site(l)).then_some(c.hidden_size)
+            }
             _ => None,
         }
     }

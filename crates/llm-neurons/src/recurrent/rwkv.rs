@@ -74,7 +74,11 @@ impl RwkvConfig {
             return Err(Error::config("layer_norm_eps", self.layer_norm_eps, "a positive number"));
         }
         if let Some(text) = self.time_decay.as_ref().filter(|t| !t.starts_with("raw")) {
-            return Err(Error::config("time_decay", text, "raw: the decay of a step is exp(-exp(time_decay))"));
+            return Err(Error::config(
+                "time_decay",
+                text,
+                "raw: the decay of a step is exp(-exp(time_decay))",
+            ));
         }
         Ok(())
     }
@@ -281,8 +285,7 @@ impl TimeMix {
         state.time = last;
         let key = self.key.forward(mix(&x, &before, &self.mix_key));
         let value = self.value.forward(mix(&x, &before, &self.mix_value));
-        let receptance =
-            activation::sigmoid(self.receptance.forward(mix(&x, &before, &self.mix_receptance)));
+        let receptance = activation::sigmoid(self.receptance.forward(mix(&x, &before, &self.mix_receptance)));
         let decay = self.decay.val().exp().neg();
         let (wkv, states) = average(key, value, decay, self.bonus.val(), state.average.clone());
         state.average = Average {

@@ -18,7 +18,8 @@ const LARGEST: usize = 1 << 24;
 pub(crate) fn config<C: DeserializeOwned>(folder: &Path) -> Result<C> {
     let path = folder.join("config.json");
     let text = std::fs::read_to_string(&path).map_err(|e| Error::file(&path, e))?;
-    serde_json::from_str(&text).map_err(|e| Error::config(path.display().to_string(), e, "a configuration of this kind"))
+    serde_json::from_str(&text)
+        .map_err(|e| Error::config(path.display().to_string(), e, "a configuration of this kind"))
 }
 
 /// Refuses sizes that are 0 or absurd.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use llm_neurons::model::{HookedLm, LmConfig, WeightFiles};
-use llm_neurons::{Error, TextTokenizer, ablation};
+use llm_neurons::{Error, LanguageModel, TextTokenizer, drop_neurons};
 use probes::HookSet;
 use recordings::NeuronSet;
 
@@ -40,7 +40,12 @@ impl Dtype {
         }
     }
 
-    fn tensor(self) -> FloatDType {
+    /// Bytes of a value.
+    pub(crate) fn bytes(self) -> u64 {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    pub(crate) fn tensor(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
             Self::F16 => FloatDType::F16,
@@ -54,7 +59,7 @@ impl ModelArguments {
     pub(crate) fn load(&self, context: &Context) -> Result<HookedLm> {
         let config = LmConfig::read(&self.model).map_err(failure)?;
         let files = WeightFiles::open(&self.model).map_err(failure)?;
-        let bytes = files.elements() * if self.dtype == Dtype::F32 { 4 } else { 2 };
+        let bytes = files.elements() * self.dtype.bytes();
         context.admit("the model", bytes)?;
         let device = &context.open_device()?.device;
         HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(failure)
@@ -66,7 +71,12 @@ impl ModelArguments {
     }
 
     /// Hooks that drop the neurons of a set file; one of another model is refused, or with `force` warned of.
-    pub(crate) fn drop_hooks(&self, model: &HookedLm, set: Option<&PathBuf>, force: bool) -> Result<HookSet> {
+    pub(crate) fn drop_hooks(
+        &self,
+        model: &impl LanguageModel,
+        set: Option<&PathBuf>,
+        force: bool,
+    ) -> Result<HookSet> {
         let mut hooks = HookSet::new();
         let Some(path) = set else { return Ok(hooks) };
         let set = NeuronSet::read(path).map_err(file_failure_at(path))?;
@@ -78,7 +88,7 @@ impl ModelArguments {
             }
             crate::document::warn(&error.to_string());
         }
-        for edit in ablation(&set, &[], model).map_err(|e| failure(e).or_at(path))? {
+        for edit in drop_neurons(&set, model).map_err(|e| failure(e).or_at(path))? {
             hooks.edit(edit).map_err(|e| Failure::input(e).at(path))?;
         }
         Ok(hooks)
