@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! [`training`] trains a model; [`send`] trains it with sensitivity dropout.
+//!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
@@ -51,8 +53,10 @@ pub mod perplexity;
 pub mod recurrent;
 pub mod relation;
 pub mod score;
+pub mod send;
 mod set_overlap;
 mod tokenizer;
+pub mod training;
 
 pub use any_model::{AnyMemory, AnyModel};
 pub use codec::{Characters, Codec};
