@@ -33,6 +33,8 @@
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
+mod any_model;
+mod codec;
 pub mod core_neurons;
 mod ees;
 mod eigenscore;
@@ -42,10 +44,13 @@ pub mod foxp2;
 pub mod generate;
 mod keys;
 pub mod language;
+mod language_model;
 pub mod membership;
 pub mod model;
 mod neurons;
 pub mod parity;
+pub mod perplexity;
+pub mod recurrent;
 pub mod relation;
 pub mod score;
 pub mod send;
@@ -53,6 +58,8 @@ mod set_overlap;
 mod tokenizer;
 pub mod training;
 
+pub use any_model::{AnyMemory, AnyModel};
+pub use codec::{Characters, Codec};
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
 pub use ees::edge::{Edge, SpectralEdge};
@@ -66,6 +73,7 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use language_model::{LanguageModel, drop_neurons};
 pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,

@@ -6,7 +6,7 @@ mod cache;
 mod config;
 mod config_json;
 mod families;
-mod layers;
+pub(crate) mod layers;
 mod lm;
 mod load;
 mod mlp;

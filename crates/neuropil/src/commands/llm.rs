@@ -1,10 +1,14 @@
 //! Verbs of the `llm` domain.
 
+mod any_model;
 mod eigenscore;
 mod generate;
 mod logits;
+mod membership;
 mod model;
 mod parity;
+mod perplexity;
+mod texts;
 
 use clap::Subcommand;
 
@@ -17,7 +21,9 @@ pub(crate) enum Command {
     Eigenscore(eigenscore::Eigenscore),
     Generate(generate::Generate),
     Logits(logits::Logits),
+    Membership(membership::Membership),
     Parity(parity::Parity),
+    Perplexity(perplexity::Perplexity),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -26,7 +32,9 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Eigenscore(verb) => execute(verb, context),
         Command::Generate(verb) => execute(verb, context),
         Command::Logits(verb) => execute(verb, context),
+        Command::Membership(group) => membership::run(group, context),
         Command::Parity(verb) => execute(verb, context),
+        Command::Perplexity(verb) => execute(verb, context),
     }
 }
 
@@ -35,5 +43,7 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<eigenscore::Eigenscore>(schemas);
     describe::<generate::Generate>(schemas);
     describe::<logits::Logits>(schemas);
+    membership::schemas(schemas);
     describe::<parity::Parity>(schemas);
+    describe::<perplexity::Perplexity>(schemas);
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use llm_neurons::model::{HookedLm, LmConfig, WeightFiles};
-use llm_neurons::{Error, TextTokenizer, ablation};
+use llm_neurons::{Error, LanguageModel, TextTokenizer, drop_neurons};
 use probes::HookSet;
 use recordings::NeuronSet;
 
@@ -40,7 +40,12 @@ impl Dtype {
         }
     }
 
-    fn tensor(self) -> FloatDType {
+    /// Bytes of a value.
+    pub(crate) fn bytes(self) -> u64 {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    pub(crate) fn tensor(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
             Self::F16 => FloatDType::F16,
@@ -55,7 +60,7 @@ impl ModelArguments {
         let at = |error: Error| failure(error).or_at(&self.model);
         let config = LmConfig::read(&self.model).map_err(at)?;
         let files = WeightFiles::open(&self.model).map_err(at)?;
-        let bytes = files.elements().saturating_mul(if self.dtype == Dtype::F32 { 4 } else { 2 });
+        let bytes = files.elements().saturating_mul(self.dtype.bytes());
         context.admit("the model", bytes)?;
         let device = &context.open_device()?.device;
         HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(at)
@@ -67,7 +72,12 @@ impl ModelArguments {
     }
 
     /// Hooks that drop the neurons of a set file; one of another model is refused, or with `force` warned of.
-    pub(crate) fn drop_hooks(&self, model: &HookedLm, set: Option<&PathBuf>, force: bool) -> Result<HookSet> {
+    pub(crate) fn drop_hooks(
+        &self,
+        model: &impl LanguageModel,
+        set: Option<&PathBuf>,
+        force: bool,
+    ) -> Result<HookSet> {
         let mut hooks = HookSet::new();
         let Some(path) = set else { return Ok(hooks) };
         let set = NeuronSet::read(path).map_err(file_failure_at(path))?;
@@ -79,7 +89,7 @@ impl ModelArguments {
             }
             crate::document::warn(&error.to_string());
         }
-        for edit in ablation(&set, &[], model).map_err(|e| failure(e).or_at(path))? {
+        for edit in drop_neurons(&set, model).map_err(|e| failure(e).or_at(path))? {
             hooks.edit(edit).map_err(|e| Failure::input(e).at(path))?;
         }
         Ok(hooks)
