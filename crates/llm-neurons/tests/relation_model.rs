@@ -11,6 +11,7 @@ use llm_neurons::relation::{
 };
 use llm_neurons::score::BATCH_TOKENS;
 use ndarray::{Array2, Axis};
+use numerics::rng::{permutation, stream};
 use probes::{HookSet, Read};
 use recordings::arrays::ArrayFile;
 use serde_json::Value;
@@ -131,6 +132,40 @@ tensor_backend::cross_backend_tests! {
         }
         let (intra, inter, random) = (nll.intra(), nll.inter(), nll.random_mean());
         assert!(intra >= 5.0 * inter && intra >= 4.0 * random, "intra {intra} inter {inter} random {random}");
+    }
+
+    fn neurons_of_shuffled_labels_are_no_better_than_random_ones(on: &TestDevice) {
+        let (model, file) = (crate::model(on), crate::reference());
+        let (questions, subjects) = crate::facts(&file);
+        let prompts: Vec<Vec<u32>> = questions.iter().map(|q| q.prompt.clone()).collect();
+        let sites = crate::mlp_sites(&model);
+        let responses = crate::collect_responses(&model, &prompts, &sites, crate::BATCH_TOKENS).unwrap();
+        let (mut true_sets, mut shuffled_sets) = (Vec::new(), Vec::new());
+        for r in 0..crate::RELATIONS.len() {
+            let (index, labels) = crate::examples_of(&file, r);
+            let responses = responses.of_examples(&index).unwrap();
+            let mut draws = crate::stream(7, "test/relation/shuffled", r as u64);
+            let shuffled: Vec<bool> =
+                crate::permutation(&mut draws, labels.len()).into_iter().map(|i| labels[i]).collect();
+            for (labels, sets) in [(labels, &mut true_sets), (shuffled, &mut shuffled_sets)] {
+                let experts = crate::expertise(&responses, &labels).unwrap();
+                let top = crate::top_neurons(&experts, 48, crate::Pick::Top).unwrap();
+                sets.push((top[0].ap, top.iter().map(|e| e.id).collect::<Vec<crate::NeuronId>>()));
+            }
+        }
+        // A fifth of the examples are positive.
+        assert!(shuffled_sets.iter().all(|(ap, _)| *ap < 0.3) && true_sets.iter().all(|(ap, _)| *ap > 0.6));
+        let held_out: Vec<_> =
+            questions.into_iter().zip(&subjects).filter(|(_, s)| **s >= 180).map(|(q, _)| q).collect();
+        let recall = crate::Recall::new(&model, held_out, crate::BATCH_TOKENS).unwrap();
+        let of = |sets: Vec<(f64, Vec<crate::NeuronId>)>| {
+            let sets: Vec<_> = sets.into_iter().map(|(_, set)| set).collect();
+            recall.drops(&crate::RELATIONS, &sets, 1, 5).unwrap().nll().unwrap()
+        };
+        let (found, chance) = (of(true_sets), of(shuffled_sets));
+        let random = chance.random_mean();
+        assert!(chance.intra() <= 2.0 * random, "shuffled {} random {random}", chance.intra());
+        assert!(found.intra() >= 4.0 * chance.intra(), "true {} shuffled {}", found.intra(), chance.intra());
     }
 
     fn responses_are_means_over_the_prompt_however_prompts_are_batched(on: &TestDevice) {
