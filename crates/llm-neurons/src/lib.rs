@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 pub mod core_neurons;
+mod documents;
 mod ees;
 mod eigenscore;
 mod error;
@@ -39,16 +40,19 @@ mod finite;
 pub mod foxp2;
 pub mod generate;
 mod keys;
+mod knockout;
 pub mod language;
 pub mod membership;
 pub mod model;
 mod neurons;
 pub mod parity;
+pub mod planted;
 pub mod relation;
 pub mod score;
 mod set_overlap;
 mod tokenizer;
 
+pub use documents::{Documents, Windows, data_sha256, file_sha256};
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
 pub use ees::edge::{Edge, SpectralEdge};
@@ -62,10 +66,11 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use knockout::{Knockout, Losses};
 pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,
 };
-pub use neurons::ablation;
+pub use neurons::{ablation, drop_members, members_of, random_control};
 pub use set_overlap::SetOverlap;
 pub use tokenizer::TextTokenizer;
