@@ -51,25 +51,24 @@ pub fn drop_members(members: &[Members], model: &HookedLm) -> Result<Vec<Interve
 /// # Errors
 /// [`Error::Recording`] for a site that is none of the model's, or a unit beyond it.
 pub fn random_control(members: &[Members], model: &HookedLm, seed: u64, index: u64) -> Result<Vec<Members>> {
-    // Kinds of sites, and the units taken of each.
-    let mut kinds: BTreeMap<&str, (bool, BTreeSet<(&str, usize)>)> = BTreeMap::new();
+    let mut kinds: BTreeMap<&str, Taken<'_>> = BTreeMap::new();
     for m in members {
         let (_, width) = place(&m.site, &m.layer, model)?;
         if let Some(unit) = m.units.iter().find(|u| **u >= width) {
             return Err(refused(format!("{} layer {}: no unit {unit}, there are {width}", m.site, m.layer)));
         }
-        let (layered, taken) = kinds.entry(&m.site).or_default();
-        *layered = !m.layer.is_empty();
-        taken.extend(m.units.iter().map(|u| (m.layer.as_str(), *u)));
+        let taken = kinds.entry(&m.site).or_default();
+        taken.layered = !m.layer.is_empty();
+        taken.units.extend(m.units.iter().map(|u| (m.layer.as_str(), *u)));
     }
     let mut drawn = Vec::new();
-    for (site, (layered, taken)) in kinds {
+    for (site, Taken { layered, units }) in kinds {
         let layers = if layered { model.config().layers } else { 1 };
         let name = |layer: usize| if layered { layer.to_string() } else { String::new() };
         let (_, width) = place(site, &name(0), model)?;
         let mut draws = stream(seed, &format!("neurons/control/{site}"), index);
         let mut by_layer = vec![Vec::new(); layers];
-        for flat in subset(&mut draws, layers * width, taken.len()) {
+        for flat in subset(&mut draws, layers * width, units.len()) {
             by_layer[flat / width].push(flat % width);
         }
         let drawn_here = by_layer.into_iter().enumerate().filter(|(_, units)| !units.is_empty());
@@ -81,6 +80,13 @@ pub fn random_control(members: &[Members], model: &HookedLm, seed: u64, index: u
         }));
     }
     Ok(drawn)
+}
+
+/// Units of one kind of site, each with its layer.
+#[derive(Default)]
+struct Taken<'a> {
+    layered: bool,
+    units: BTreeSet<(&'a str, usize)>,
 }
 
 /// A site of the model and its width.

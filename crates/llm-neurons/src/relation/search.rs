@@ -98,7 +98,9 @@ pub fn find_relation_neurons(
     let split = facts.split(seed, config.evaluation)?;
     let of = |index: &[usize]| index.iter().map(|i| &facts.facts()[*i]).collect::<Vec<&Fact>>();
     let (detection, evaluation) = (of(&split.detection), of(&split.evaluation));
-    let prompts = tokens(tokenizer, &detection)?;
+    let prompts: Vec<Vec<u32>> =
+        questions(model, tokenizer, &detection)?.into_iter().map(|q| q.prompt).collect();
+    let asked_later = questions(model, tokenizer, &evaluation)?;
     let known = answered(model, tokenizer, &detection, &prompts, &config.answer)?;
     let (asked, prompts): (Vec<&Fact>, Vec<Vec<u32>>) = detection
         .iter()
@@ -115,7 +117,7 @@ pub fn find_relation_neurons(
     let k = config.k.unwrap_or_else(|| ((neurons as f64 * SHARE).round() as usize).max(1));
     let experts = top_neurons(&experts, k, config.pick)?;
     let set: Vec<NeuronId> = experts.iter().map(|e| e.id).collect();
-    let judged = Judged::new(model, tokenizer, &evaluation, relation, &set, config.draws, seed)?;
+    let judged = Judged::new(model, asked_later, &evaluation, relation, &set, config.draws, seed)?;
     Ok(RelationNeurons {
         experts,
         neurons,
@@ -181,8 +183,22 @@ pub fn relation_set(
     Ok(set)
 }
 
-fn tokens(tokenizer: &TextTokenizer, facts: &[&Fact]) -> Result<Vec<Vec<u32>>> {
-    facts.iter().map(|fact| Ok(question(tokenizer, fact, 0)?.prompt)).collect()
+/// Facts as tokens; one that is too long is refused by its name before any work is done.
+fn questions(model: &HookedLm, tokenizer: &TextTokenizer, facts: &[&Fact]) -> Result<Vec<Question>> {
+    let context = model.config().context;
+    let of = |fact: &&Fact| {
+        let question = question(tokenizer, fact, 0)?;
+        let tokens = question.prompt.len() + question.answer.len();
+        if tokens > context {
+            return Err(Error::Prompt {
+                what: format!("prompt and object of {:?} ({})", fact.subject, fact.relation),
+                found: tokens,
+                expected: format!("at most the context's {context}"),
+            });
+        }
+        Ok(question)
+    };
+    facts.iter().map(of).collect()
 }
 
 /// Evaluation facts with neurons off.
@@ -197,7 +213,7 @@ struct Judged {
 impl Judged {
     fn new(
         model: &HookedLm,
-        tokenizer: &TextTokenizer,
+        questions: Vec<Question>,
         facts: &[&Fact],
         relation: &str,
         set: &[NeuronId],
@@ -206,8 +222,6 @@ impl Judged {
     ) -> Result<Self> {
         let (own, others): (Vec<usize>, Vec<usize>) =
             (0..facts.len()).partition(|i| facts[*i].relation == relation);
-        let questions =
-            facts.iter().map(|fact| question(tokenizer, fact, 0)).collect::<Result<Vec<Question>>>()?;
         let recall = Recall::new(model, questions, BATCH_TOKENS)?;
         let (intact, off) = (recall.with_off(&[])?, recall.with_off(set)?);
         let all = neurons_of(model, &mlp_sites(model))?;
