@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! [`training`] trains a model, plainly or with sensitivity dropout.
+//!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
@@ -51,6 +53,7 @@ pub mod relation;
 pub mod score;
 mod set_overlap;
 mod tokenizer;
+pub mod training;
 
 pub use documents::{Documents, Windows, data_sha256, file_sha256};
 pub use ees::block::{BlockSpace, Step};
