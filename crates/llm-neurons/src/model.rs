@@ -14,9 +14,13 @@ mod rope;
 mod save;
 mod weights;
 
+pub(crate) use attention::Attention;
+pub(crate) use block::Block;
 pub use cache::KvCache;
 pub use config::{Activation, Family, LmConfig, NormKind, Position, Residual, RopeScaling};
 pub use config_json::LlamaShape;
+pub(crate) use layers::{Linear, Norm};
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
+pub(crate) use rope::frequencies;
 pub use weights::WeightFiles;

@@ -1,13 +1,17 @@
 //! Verbs of the `llm` domain.
 
+mod ablate;
 mod any_model;
 mod eigenscore;
 mod generate;
+mod language_neurons;
 mod logits;
 mod membership;
 mod model;
+mod neuron_sets;
 mod parity;
 mod perplexity;
+mod relation_neurons;
 mod texts;
 
 use clap::Subcommand;
@@ -18,32 +22,41 @@ use crate::verb::{Schemas, describe, execute};
 /// Neurons of language models
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Ablate(ablate::Ablate),
     Eigenscore(eigenscore::Eigenscore),
     Generate(generate::Generate),
+    LanguageNeurons(language_neurons::LanguageNeurons),
     Logits(logits::Logits),
     Membership(membership::Membership),
     Parity(parity::Parity),
     Perplexity(perplexity::Perplexity),
+    RelationNeurons(relation_neurons::RelationNeurons),
 }
 
 /// Runs the chosen verb; the exit status.
 pub(crate) fn run(command: &Command, context: &Context) -> u8 {
     match command {
+        Command::Ablate(verb) => execute(verb, context),
         Command::Eigenscore(verb) => execute(verb, context),
         Command::Generate(verb) => execute(verb, context),
+        Command::LanguageNeurons(verb) => execute(verb, context),
         Command::Logits(verb) => execute(verb, context),
         Command::Membership(group) => membership::run(group, context),
         Command::Parity(verb) => execute(verb, context),
         Command::Perplexity(verb) => execute(verb, context),
+        Command::RelationNeurons(verb) => execute(verb, context),
     }
 }
 
 /// Adds the schemas of this domain's verbs.
 pub(crate) fn schemas(schemas: &mut Schemas) {
+    describe::<ablate::Ablate>(schemas);
     describe::<eigenscore::Eigenscore>(schemas);
     describe::<generate::Generate>(schemas);
+    describe::<language_neurons::LanguageNeurons>(schemas);
     describe::<logits::Logits>(schemas);
     membership::schemas(schemas);
     describe::<parity::Parity>(schemas);
     describe::<perplexity::Perplexity>(schemas);
+    describe::<relation_neurons::RelationNeurons>(schemas);
 }
