@@ -40,6 +40,8 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         &crate::systems::s01_send_ees::SendEes,
         #[cfg(feature = "llm")]
         &crate::systems::s02_document_membership::DocumentMembership,
+        #[cfg(feature = "llm")]
+        &crate::systems::s04_coreinfer::CoreInfer,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]
