@@ -39,8 +39,8 @@ enum Choice {
 
 pub(super) fn run(corpus: &Corpus, plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let model = &corpus.model;
-    let shares: &[f64] =
-        plan.pick(&JUDGED, &[0.2, 0.4, 0.6, 0.8], &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
+    let (some, all) = ([0.2, 0.4, 0.6, 0.8], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]);
+    let shares: &[f64] = plan.pick(&JUDGED[..], &some[..], &all[..]);
     let seeds = plan.draws(plan.pick(2, 5, 20));
     let training: Vec<&[u32]> =
         corpus.texts(&corpus.train, TRAINING, LONGEST).into_iter().map(|(_, text)| text).collect();
@@ -225,14 +225,11 @@ fn most_active(model: &HookedLm, texts: &[&[u32]]) -> Result<Vec<Vec<u32>>> {
 }
 
 fn figures(results: &[Share], draws: usize, outcome: &mut Outcome) -> Result<()> {
-    for (title, label, pick) in [
-        (
-            "How often the most likely token stays the same",
-            "agreement with dense decoding",
-            (|a| a.top1) as fn(&Agreement) -> f64,
-        ),
+    let views: [(&str, &str, fn(&Agreement) -> f64); 2] = [
+        ("How often the most likely token stays the same", "agreement with dense decoding", |a| a.top1),
         ("What leaving neurons out costs", "rise of the NLL (nats a token)", |a| a.delta_nll),
-    ] {
+    ];
+    for (title, label, pick) in views {
         let line = |name: &str, value: &dyn Fn(&Share) -> f64| Series {
             name: name.to_owned(),
             points: results.iter().map(|r| (r.share, value(r))).collect(),

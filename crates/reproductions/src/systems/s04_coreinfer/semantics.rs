@@ -92,7 +92,7 @@ pub(super) fn run(corpus: &Corpus, plan: &Plan, outcome: &mut Outcome) -> Result
             "Mean Jaccard index of the core sets of {COMPARED} held-out sentences of each of English, German, Spanish, \
              Hindi and Chinese, in this order; layer 2."
         ),
-        &(0..n).map(|a| (0..n).map(|b| Some(cells(a, b))).collect()).collect::<Vec<_>>(),
+        &(0..n).map(|a| (0..n).map(|b| Some(cells(a, b))).collect()).collect::<Vec<Vec<_>>>(),
     )?);
     settling(corpus, outcome)
 }
@@ -145,18 +145,18 @@ fn settling(corpus: &Corpus, outcome: &mut Outcome) -> Result<()> {
         .collect();
     let sets = texts
         .par_iter()
-        .map(|(_, text)| {
+        .map(|(_, text)| -> Result<(Vec<Ranked>, Ranked)> {
             let prefixes = PREFIXES.iter().map(|n| core(corpus, &text[..*n])).collect::<Result<Vec<_>>>()?;
             Ok((prefixes, core(corpus, text)?))
         })
-        .collect::<Result<Vec<(Vec<Ranked>, Ranked)>>>()?;
+        .collect::<Result<Vec<_>>>()?;
     let own =
         |n: usize| -> Vec<f64> { sets.iter().map(|(prefixes, whole)| prefixes[n].jaccard(whole)).collect() };
     // The next text of the same language.
     let other = |n: usize| -> Vec<f64> {
         let next = |i: usize| {
-            let rest = (1..texts.len()).map(|d| (i + d) % texts.len());
-            rest.into_iter().find(|j| texts[*j].0 == texts[i].0)
+            let mut rest = (1..texts.len()).map(|d| (i + d) % texts.len());
+            rest.find(|j| texts[*j].0 == texts[i].0)
         };
         (0..texts.len()).filter_map(|i| Some(sets[i].0[n].jaccard(&sets[next(i)?].1))).collect()
     };

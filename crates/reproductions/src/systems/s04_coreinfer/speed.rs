@@ -32,11 +32,12 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let mut draws = stream(plan.seed, "04-coreinfer/speed/neurons", 0);
     let mut units = subset(&mut draws, NEURONS, keep);
     units.sort_unstable();
+    let x = input(plan.seed, &device)?;
     let clock = Instant::now();
     let core = dense.restricted(&units).map_err(fail)?;
-    step(&core, &input(plan.seed, &device)?)?;
+    // What was gathered is waited for.
+    step(&core, &x)?;
     let gather = clock.elapsed().as_secs_f64();
-    let x = input(plan.seed, &device)?;
     let (mut whole, mut part) = (Vec::new(), Vec::new());
     // Alternating, after one untimed round.
     for round in 0..=ROUNDS {
