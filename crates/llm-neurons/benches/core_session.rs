@@ -84,7 +84,8 @@ fn decode(c: &mut Criterion) {
         let edit = Edit::RestrictTo { units: units.clone() };
         mask.edit(Intervention { site: Site::DownIn(0), edit, positions: Positions::All }).unwrap();
         group.throughput(Throughput::Bytes(dense.bytes() as u64));
-        group.bench_function(BenchmarkId::from_parameter("masked"), |b| b.iter(|| step(dense, &x, &mut mask)));
+        group
+            .bench_function(BenchmarkId::from_parameter("masked"), |b| b.iter(|| step(dense, &x, &mut mask)));
         // Once a prompt.
         group.throughput(Throughput::Bytes(2 * core.bytes() as u64));
         group.bench_function(BenchmarkId::from_parameter("gather"), |b| {
