@@ -12,6 +12,9 @@
 //! | [`bisect_lambda`] | the reward's weight, by bisection |
 //! | [`general_neurons`] | all neurons that are frequent in every language |
 //!
+//! [`ActivationCounter`] makes the counts from a model and text; [`LanguageEvaluation`] switches selected neurons off and
+//! measures every language, beside as many random neurons.
+//!
 //! Results do not depend on the number of threads. Permuting the languages permutes the masks, to the bit: sums over
 //! languages are made in fixed point.
 //!
@@ -29,14 +32,18 @@
 //! # }
 //! ```
 
+mod ablation;
 mod frequencies;
 mod lape;
 mod mask;
+mod record;
 mod statistics;
 mod ternary;
 
+pub use ablation::{AblationMatrix, LanguageEvaluation, ablation_matrix};
 pub use lape::{Lape, LapeConfig, lape};
 pub use mask::{LanguageMask, layer_profile, mask_overlap};
+pub use record::ActivationCounter;
 pub use statistics::ActivationStats;
 pub use ternary::{
     Bisection, Kind, LayerProfile, Selected, TernaryConfig, TernaryResult, bisect_lambda, general_neurons,

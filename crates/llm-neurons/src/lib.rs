@@ -36,12 +36,17 @@ mod ees;
 mod eigenscore;
 mod error;
 pub mod foxp2;
+pub mod generate;
 mod keys;
 pub mod language;
 pub mod membership;
 pub mod model;
+mod neurons;
+pub mod parity;
 pub mod relation;
+pub mod score;
 mod set_overlap;
+mod tokenizer;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
@@ -60,4 +65,6 @@ pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,
 };
+pub use neurons::ablation;
 pub use set_overlap::SetOverlap;
+pub use tokenizer::TextTokenizer;

@@ -7,6 +7,8 @@
 //! expertise are the relation's ([`top_neurons`]). They are then switched off, and what happens to facts of the same
 //! relation is held against what happens to others and to what as many random neurons do ([`DropMatrix`]).
 //!
+//! [`collect_responses`] makes the responses from a model and prompts; [`Recall`] asks for facts with neurons off.
+//!
 //! ```
 //! use llm_neurons::relation::{Expert, MlpSite, NeuronId, Pick, Responses, expertise, top_neurons};
 //! use ndarray::Array2;
@@ -30,6 +32,8 @@ mod facts;
 mod neurons;
 mod pool;
 mod precision;
+mod recall;
+mod record;
 mod split;
 
 pub use answer::{AnswerRule, answers};
@@ -40,4 +44,6 @@ pub use facts::{Fact, LreOptions, RelationSet};
 pub use neurons::{MlpSite, NeuronId, Pick, neuron_set, overlap, random_neurons, top_neurons};
 pub use pool::{pool_mean, pool_means};
 pub use precision::average_precision;
+pub use recall::{Drops, Means, Question, Recall, Recalled};
+pub use record::{collect_responses, deactivate, mlp_sites, neurons_of};
 pub use split::Split;

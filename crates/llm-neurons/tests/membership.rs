@@ -9,3 +9,5 @@ mod hostile;
 mod properties;
 #[path = "membership/sequences.rs"]
 mod sequences;
+#[path = "membership/zlib.rs"]
+mod zlib;

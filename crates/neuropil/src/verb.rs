@@ -88,6 +88,9 @@ pub(crate) fn describe<V: Verb>(schemas: &mut Schemas) {
             properties.insert("nonfinite".to_owned(), json!({"type": "integer", "description": NONFINITE}));
             properties.insert("run".to_owned(), schemars::schema_for!(RunCard).to_value());
         }
+        if let Some(required) = object.entry("required").or_insert_with(|| json!([])).as_array_mut() {
+            required.extend(["schema", "nonfinite", "run"].map(|key| json!(key)));
+        }
     }
     schemas.insert(V::NAME, schema);
 }

@@ -101,7 +101,7 @@ fn failures_say_which_file_and_why() {
         assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
         assert!(!at.join("w.parquet").exists());
     };
-    fails(&["--out", "w.parquet"], 1, "labelled neurons");
+    fails(&["--out", "w.parquet"], 1, "--labels");
     fails(&["--labels", "who", "--out", "w.parquet", "--smooth", "median:3"], 2, "moving:15");
     fails(&["--labels", "who", "--out", "w.parquet", "--dt", "0"], 2, "dt_s");
     fails(&["--labels", "whom", "--out", "w.parquet"], 1, "whom");

@@ -13,7 +13,9 @@ pub fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io:
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let mut temporary = tempfile::Builder::new().prefix(".neuropil-").tempfile_in(folder)?;
+    // What went wrong concerns the folder: the temporary name would tell nobody anything.
+    let temporary = tempfile::Builder::new().prefix(".neuropil-").tempfile_in(folder);
+    let mut temporary = temporary.map_err(|e| io::Error::from(e.kind()))?;
     fill(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
     open_to_others(temporary.as_file())?;

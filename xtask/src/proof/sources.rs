@@ -5,9 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::workspace::{self, Verdict};
 
 /// Finds a test written `SUITE::PATH`: a test of the library is `numerics::ranks::tests::NAME`, one of an integration
-/// test `neural-geometry::golden::NAME`, one of a program `neuropil::bin/neuropil::verb::tests::NAME`.
+/// test `neural-geometry::golden::NAME` (with `::cpu` after it for one backend of a cross-backend test), one of a program
+/// `neuropil::bin/neuropil::verb::tests::NAME`.
 pub(crate) fn find_test(root: &Path, test: &str) -> Verdict<PathBuf> {
-    let parts: Vec<&str> = test.split("::").collect();
+    let mut parts: Vec<&str> = test.split("::").collect();
+    // `cross_backend_tests!` makes a module of a function, and in it a test for each backend.
+    if parts.len() > 3 && parts.last().is_some_and(|last| ["cpu", "wgpu", "cuda"].contains(last)) {
+        parts.pop();
+    }
     let [package, modules @ .., name] = parts.as_slice() else {
         return Err(format!("{test} is not written PACKAGE::PATH::NAME"));
     };
@@ -147,6 +152,7 @@ mod tests {
             "a::golden::works",
             "a::more::deep::works",
             "a::bin/a::ranks::tests::works",
+            "a::golden::works::cpu",
         ] {
             assert!(find_test(root.path(), test).is_ok(), "{test}");
         }

@@ -146,8 +146,13 @@ impl Homogenizer {
         let passing = self.filters.passing(&raw.traces.view(), any_missing);
         let columns = columns(raw, &passing);
         if !columns.iter().any(|c| c.slot.is_some()) {
-            let found = format!("none among {neurons}, {} of them dropped", neurons - columns.len());
-            return Err(value(what("labelled neurons"), found, "at least one of the 300 labels"));
+            let found =
+                format!("none of {neurons} neurons, {} of which were dropped", neurons - columns.len());
+            return Err(value(
+                what("neurons with a label"),
+                found,
+                "one that has one of the 300 labels, or more",
+            ));
         }
         let slots = slots::assign(&columns, self.seed, &raw.source, &raw.worm)?;
         let start = raw.times_s[0];

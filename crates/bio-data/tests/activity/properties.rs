@@ -236,7 +236,7 @@ fn missing_values_are_bridged_and_bad_traces_dropped() {
     // A labelled neuron's long gap drops it, and with it the last label.
     raw.names = vec![None; 11];
     raw.names[7] = Some("AVAL".to_owned());
-    assert!(Homogenizer::default().process(&raw).unwrap_err().to_string().contains("labelled"));
+    assert!(Homogenizer::default().process(&raw).unwrap_err().to_string().contains("with a label"));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn what_cannot_be_homogenised_is_refused() {
         r.traces = Array2::zeros((599, 6));
     });
     assert!(short.contains("599") && short.contains("at least 600"), "{short}");
-    assert!(refused(&|r| r.names = vec![Some("XYZ".into()); 6]).contains("labelled neurons"));
+    assert!(refused(&|r| r.names = vec![Some("XYZ".into()); 6]).contains("neurons with a label"));
     assert!(refused(&|r| r.times_s.truncate(650)).contains("one row per time"));
     assert!(refused(&|r| r.names.truncate(5)).contains("one column per name"));
     assert!(refused(&|r| r.times_s[9] = f64::NAN).contains("sample 9"));

@@ -100,7 +100,7 @@ impl<'a> CoreInferSession<'a> {
                 found: format!("{} of {}", bank.layers(), bank.width()),
             });
         }
-        if model.embed.val().is_autodiff() {
+        if model.device().is_autodiff() {
             let message = "core neurons are gathered from a model that records no gradients".to_owned();
             return Err(Error::Tensor { message });
         }

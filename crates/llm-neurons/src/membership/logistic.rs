@@ -4,6 +4,7 @@ use ndarray::{Array1, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use super::classifier::check_training;
+use super::scaling::finite;
 use crate::{Error, Result};
 
 /// How a regression is fitted.
@@ -89,7 +90,7 @@ impl LogisticRegression {
     /// The probability of membership of each row.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of features.
+    /// [`Error::Shape`] for another number of features, [`Error::NotFinite`].
     pub fn predict_proba(&self, x: &ArrayView2<'_, f64>) -> Result<Vec<f64>> {
         if x.ncols() != self.weights.len() {
             return Err(Error::Shape {
@@ -98,6 +99,7 @@ impl LogisticRegression {
                 found: x.ncols().to_string(),
             });
         }
+        finite("features of a logistic regression", x)?;
         let z = x.dot(&ArrayView1::from(&self.weights));
         Ok(z.iter().map(|z| sigmoid(z + self.intercept)).collect())
     }

@@ -113,6 +113,13 @@ impl WeightFiles {
         self.entries.keys().map(String::as_str)
     }
 
+    /// Elements of all tensors.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        let sizes = self.entries.values().map(|e| e.shape.iter().map(|n| *n as u64).product::<u64>());
+        sizes.fold(0, u64::saturating_add)
+    }
+
     /// The shape of a tensor.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {

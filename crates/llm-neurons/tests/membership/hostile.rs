@@ -188,6 +188,10 @@ fn features_and_classifiers_need_numbers_of_both_classes() {
         assert!(matches!(classifier.fit(&bad.view(), &y), Err(Error::NotFinite { row: 1, column: 1, .. })));
         let trained = classifier.fit(&x.view(), &y).unwrap();
         assert!(trained.predict_proba(&arr2(&[[1.0]]).view()).is_err());
+        assert!(matches!(
+            trained.predict_proba(&bad.view()),
+            Err(Error::NotFinite { row: 1, column: 1, .. })
+        ));
     }
     // What 32 bits do not hold would be infinite in a forest.
     let huge = arr2(&[[1e300, 1.0], [0.0, 2.0], [1.0, 3.0], [2.0, 4.0]]);

@@ -132,6 +132,20 @@ proptest! {
     }
 
     #[test]
+    fn values_outside_the_training_range_are_left_out(
+        inside in prop::collection::vec(0.0..1.0_f64, 1..20),
+        outside in prop::collection::vec(1.5..9.0_f64, 0..20),
+        bins in 1..50_usize,
+    ) {
+        let fitted = Features::Histogram { bins }.fit(&[&[0.0, 1.0]]).unwrap();
+        let both = [inside.clone(), outside.clone(), outside.iter().map(|x| -x).collect()].concat();
+        prop_assert_eq!(fitted.transform(&[&both]).unwrap(), fitted.transform(&[&inside]).unwrap());
+        if !outside.is_empty() {
+            prop_assert!(fitted.transform(&[&outside]).unwrap().iter().all(|d| *d == 0.0));
+        }
+    }
+
+    #[test]
     fn values_fall_where_the_edges_say(values in prop::collection::vec(-3..3_i8, 2..40), bins in 1..30_usize) {
         // Few distinct values, so that many lie on an edge.
         let values: Vec<f64> = values.iter().map(|v| f64::from(*v) / 3.0).collect();

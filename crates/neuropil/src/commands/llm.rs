@@ -1,6 +1,10 @@
 //! Verbs of the `llm` domain.
 
 mod eigenscore;
+mod generate;
+mod logits;
+mod model;
+mod parity;
 
 use clap::Subcommand;
 
@@ -11,16 +15,25 @@ use crate::verb::{Schemas, describe, execute};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Eigenscore(eigenscore::Eigenscore),
+    Generate(generate::Generate),
+    Logits(logits::Logits),
+    Parity(parity::Parity),
 }
 
 /// Runs the chosen verb; the exit status.
 pub(crate) fn run(command: &Command, context: &Context) -> u8 {
     match command {
         Command::Eigenscore(verb) => execute(verb, context),
+        Command::Generate(verb) => execute(verb, context),
+        Command::Logits(verb) => execute(verb, context),
+        Command::Parity(verb) => execute(verb, context),
     }
 }
 
 /// Adds the schemas of this domain's verbs.
 pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<eigenscore::Eigenscore>(schemas);
+    describe::<generate::Generate>(schemas);
+    describe::<logits::Logits>(schemas);
+    describe::<parity::Parity>(schemas);
 }

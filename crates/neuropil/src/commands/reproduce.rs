@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use reproductions::report::{Section, html};
-use reproductions::{Card, Measurement, Plan, Reproduction, Tier, registry};
+use reproductions::{Card, Measurement, Plan, Reproduction, Target, Tier, registry};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -155,6 +155,12 @@ impl Reproduce {
             let page = write(folder, &html(&sections, plan.tier))?;
             if !context.json {
                 document::print_line(&format!("report: {}", page.display()));
+                if plan.tier == Tier::Quick {
+                    document::print_line(
+                        "indicative: one seed and small sizes; `neuropil reproduce` measures at those of continuous \
+                         integration, `--full` at full size",
+                    );
+                }
             }
         }
         Ok(u8::from(!ran || (self.strict && !all_hold)))
@@ -247,7 +253,10 @@ fn summary(line: &Line) -> String {
         let mark = if m.holds { "+" } else { "-" };
         let baseline = m.baseline.map_or(String::new(), |b| format!(", baseline {b:.4}"));
         let relation = json!(m.relation);
-        let target = json!(m.target);
+        let target = match m.target {
+            Target::Value(x) => format!("{x}"),
+            Target::Interval([low, high]) => format!("[{low:.4}, {high:.4}]"),
+        };
         out.push_str(&format!(
             "  {mark} {}: {:.4} {} {target}{baseline}\n",
             m.name,

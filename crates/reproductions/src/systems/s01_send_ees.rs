@@ -101,7 +101,7 @@ fn draw(seed: u64) -> Result<Draw> {
 
 /// Check 3: the estimate follows the exact score.
 fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let keys = plan.draws(plan.pick(3, 20, 100));
+    let keys = plan.draws(plan.pick(10, 20, 100));
     let seeds = plan.seeds(keys.len());
     let draws = keys.iter().map(|seed| draw(*seed)).collect::<Result<Vec<Draw>>>()?;
     let against = |pick: &dyn Fn(&Draw) -> Vec<f64>| -> Result<Vec<f64>> {
@@ -159,7 +159,7 @@ fn tracking(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 /// The estimate's error, beside that of a guess from the trace alone.
 fn accuracy(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let (k, d) = (400, 1024);
-    let keys = plan.draws(plan.pick(3, 20, 20));
+    let keys = plan.draws(plan.pick(20, 20, 20));
     let seeds = plan.seeds(keys.len());
     let mut errors = Vec::new();
     let mut guesses = Vec::new();

@@ -125,7 +125,7 @@ fn shipped_layers() -> Result<Layers> {
 fn layers(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let Layers { rdms, subjects, labels } = shipped_layers()?;
     let spread = rdms.std(0.0);
-    let keys = plan.draws(plan.pick(20, 200, 400));
+    let keys = plan.draws(plan.pick(100, 200, 400));
     let names = ["RDM", "ranked RDM", "ramp (0.2, 0.8)"];
     let mut series: Vec<Series> =
         names.iter().map(|n| Series { name: (*n).to_owned(), points: Vec::new() }).collect();
@@ -249,7 +249,7 @@ enum Relation {
 /// How often the adaptive test rejects independence at 0.05 (60 samples, 6 thresholds, 99 permutations). All bounds are
 /// the sheet's (check 4).
 fn independence(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let draws = plan.draws(plan.pick(20, 40, 200));
+    let draws = plan.draws(plan.pick(40, 40, 200));
     let seeds = plan.seeds(draws.len());
     let power = |relation: Relation| -> Result<(f64, f64)> {
         let rejected = draws

@@ -53,6 +53,9 @@ pub(crate) struct Homogenize {
     /// Causal smoother: moving:15 (window), gaussian:5 (sigma), exponential:0.5 (alpha) or none
     #[arg(long, default_value = "moving:15", value_name = "METHOD")]
     smooth: String,
+    /// Fewest samples of a recording that is taken
+    #[arg(long, default_value_t = 600, value_name = "N")]
+    min_samples: usize,
     /// z-scores over the whole recording, or over its past
     #[arg(long, default_value = "standard", value_parser = ["standard", "causal"])]
     normalize: String,
@@ -92,9 +95,13 @@ impl Verb for Homogenize {
             smooth: self.smooth.parse::<Smoothing>().map_err(usage)?,
             normalize: self.normalize.parse::<Normalization>().map_err(usage)?,
             seed: context.seed,
+            min_samples: self.min_samples,
             ..Homogenizer::default()
         };
         homogenizer.validate().map_err(usage)?;
+        if same_file(&self.raw, &self.out) {
+            return Err(Failure::usage("--out names the raw recording itself, which would be lost"));
+        }
         let layout: Layout = self.layout.parse().map_err(usage)?;
         let table = self.labels.as_deref().filter(|l| l.to_lowercase().ends_with(".csv"));
         let keys = RawKeys {
@@ -118,6 +125,11 @@ impl Verb for Homogenize {
             let labels = NeuronLabels::read_csv(table.as_ref()).map_err(|e| bio_failure(e).or_at(table))?;
             raw = raw.with_labels(&labels, self.accept_uncertain).map_err(|e| bio_failure(e).or_at(table))?;
         }
+        if !raw.names.iter().flatten().any(|name| bio_data::neurons::slot(name).is_some()) {
+            let message = "no neuron has one of the 300 labels: name them with --labels (a table of column and label, or an \
+                           array of text), and accept names that end in ? with --accept-uncertain";
+            return Err(Failure::input(message).at(&self.raw));
+        }
         let worm = homogenizer.process(&raw).map_err(|e| bio_failure(e).or_at(&self.raw))?;
         write_parquet(&self.out, &[&worm], layout).map_err(|e| bio_failure(e).or_at(&self.out))?;
         Ok(Answer {
@@ -132,4 +144,9 @@ impl Verb for Homogenize {
             original_median_dt: worm.original_median_dt_s(),
         })
     }
+}
+
+/// Whether two names lead to one file that is there.
+fn same_file(a: &std::path::Path, b: &std::path::Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }

@@ -49,8 +49,10 @@ pub(crate) struct Answer {
     /// Stimuli.
     n: usize,
     /// Birth and death of each component; one never dies (null).
+    #[schemars(with = "Vec<[Option<f64>; 2]>")]
     h0: Vec<[f64; 2]>,
     /// Birth and death of each loop, in the order of births; null: beyond the threshold.
+    #[schemars(with = "Vec<[Option<f64>; 2]>")]
     h1: Vec<[f64; 2]>,
     /// Length of the longest loop, 0 without one.
     longest_loop: f64,

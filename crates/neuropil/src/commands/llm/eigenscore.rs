@@ -227,8 +227,10 @@ impl Verb for Eigenscore {
     fn run(&self, context: &Context) -> Result<Answer> {
         self.tell();
         let opened = self.device(context)?;
-        let (e, warnings) = read_matrix(&self.file, self.key.as_deref(), self.axes.as_deref())
-            .map_err(file_failure_at(&self.file))?;
+        // Few answers of many units are the rule here: no warning asks whether the rows are the samples.
+        let axes = self.axes.as_deref().or(Some("time,units"));
+        let (e, warnings) =
+            read_matrix(&self.file, self.key.as_deref(), axes).map_err(file_failure_at(&self.file))?;
         let (k, d) = e.dim();
         context.admit("the covariance and its estimate", self.bytes(k as u64, d as u64))?;
         let (convention, ees) = (self.convention(), self.ees(context.seed));

@@ -39,7 +39,9 @@ pub(super) fn compare_brains(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let Some(path) =
         plan.data.as_ref().map(|d| d.join("rdm-92images/rdms.safetensors")).filter(|p| p.is_file())
     else {
-        outcome.data.push("rdm-92images not found (NEUROPIL_DATA): its comparisons are left out".to_owned());
+        outcome.data.push(
+            "rdm-92images: not found, its comparisons are left out (NOTICE names its origin)".to_owned(),
+        );
         return Ok(());
     };
     outcome

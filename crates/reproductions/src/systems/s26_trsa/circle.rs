@@ -16,7 +16,7 @@ const POINTS: usize = 60;
 
 /// By how much the longest loop of noisy circles outlasts the next, beside that of clouds.
 pub(super) fn loops(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let draws = plan.draws(plan.pick(10, 40, 200));
+    let draws = plan.draws(plan.pick(40, 40, 200));
     let seeds = plan.seeds(draws.len());
     let bars = |ring: bool| -> Result<Vec<Vec<Bar>>> {
         draws

@@ -34,7 +34,7 @@ pub(super) fn activity(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 
 /// Two recordings of the same activity, sampled at different steps with jitter, must agree once homogenised.
 fn generated(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let draws = plan.draws(plan.pick(5, 20, 100));
+    let draws = plan.draws(plan.pick(20, 20, 100));
     let seeds = plan.seeds(draws.len());
     let config = Homogenizer { smooth: Smoothing::None, ..Homogenizer::default() };
     let scores = draws

@@ -1,0 +1,81 @@
+//! Text to token ids and back, by a Hugging Face `tokenizer.json`.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::Tokenizer;
+
+use crate::model::LmConfig;
+use crate::{Error, Result};
+
+/// A model's tokenizer.
+#[derive(Debug, Clone)]
+pub struct TextTokenizer {
+    inner: Tokenizer,
+    /// What begins a text, where the configuration asks for it.
+    begin: Option<u32>,
+}
+
+impl TextTokenizer {
+    /// Reads `tokenizer.json` of a folder, and `tokenizer_config.json` where it stands.
+    ///
+    /// # Errors
+    /// [`Error::File`] for a missing or damaged file; [`Error::Config`] for a token that the model's vocabulary lacks.
+    pub fn load(folder: &Path, config: &LmConfig) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        let bytes = std::fs::read(&path).map_err(|e| Error::file(&path, e))?;
+        let inner = Tokenizer::from_bytes(bytes).map_err(|e| Error::file(&path, e))?;
+        let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
+        if largest as usize >= config.vocab {
+            let expected = format!("ids below the model's vocabulary of {}", config.vocab);
+            return Err(Error::config(path.display().to_string(), format!("token id {largest}"), expected));
+        }
+        let path = folder.join("tokenizer_config.json");
+        let asked = match std::fs::read_to_string(&path) {
+            Ok(text) => {
+                let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
+                value.get("add_bos_token").and_then(Value::as_bool).unwrap_or(false)
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
+            Err(e) => return Err(Error::file(&path, e)),
+        };
+        Ok(Self { inner, begin: config.bos.filter(|_| asked) })
+    }
+
+    /// The ids of a text. With `special`, what the tokenizer and its configuration put around a text is there too, such
+    /// as the token that begins it.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>> {
+        let encoded =
+            self.inner.encode(text, special).map_err(|e| Error::Tokenizer { message: e.to_string() })?;
+        let mut ids = encoded.get_ids().to_vec();
+        if let Some(begin) = self.begin.filter(|b| special && ids.first() != Some(b)) {
+            ids.insert(0, begin);
+        }
+        Ok(ids)
+    }
+
+    /// The text of ids, special tokens left out.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.inner.decode(ids, true).map_err(|e| Error::Tokenizer { message: e.to_string() })
+    }
+
+    /// The text that `new` adds after `prompt`: a decoder may take the space from the start of a text.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn decode_after(&self, prompt: &[u32], new: &[u32]) -> Result<String> {
+        let before = self.decode(prompt)?;
+        let whole = self.decode(&[prompt, new].concat())?;
+        match whole.strip_prefix(&before) {
+            Some(rest) => Ok(rest.to_owned()),
+            // The prompt ended inside a character.
+            None => self.decode(new),
+        }
+    }
+}
