@@ -59,9 +59,7 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
     match backend.feature() {
         None => arguments.push("--workspace".into()),
         Some(feature) => {
-            let mut names = workspace::tensor_packages()?;
-            // Of the program's own tests one reaches a device.
-            names.extend((nextest && backend == Backend::Wgpu).then(|| "neuropil".to_owned()));
+            let names = workspace::tensor_packages()?;
             for name in &names {
                 arguments.extend(["-p".into(), name.clone()]);
             }
@@ -74,10 +72,6 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
             // fond of several processes doing so.
             if nextest {
                 arguments.extend(["--test-threads".into(), "1".into()]);
-            }
-            if names.iter().any(|n| n == "neuropil") {
-                let device = "not package(neuropil) or test(a_device_gives)";
-                arguments.extend(["-E".into(), device.into()]);
             }
         }
     }

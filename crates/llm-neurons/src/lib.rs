@@ -35,6 +35,7 @@ pub mod core_neurons;
 mod ees;
 mod eigenscore;
 mod error;
+mod finite;
 pub mod foxp2;
 pub mod generate;
 mod keys;

@@ -170,3 +170,18 @@ tensor_backend::cross_backend_tests! {
         }
     }
 }
+
+#[test]
+fn a_cache_or_a_residual_stream_of_another_model_is_refused() {
+    tensor_backend::harness::run(Backend::Cpu, |on| {
+        let (llama, gpt2) = (model("llama_gqa", on), model("gpt2", on));
+        let mut cache = KvCache::new(llama.config(), 8).unwrap();
+        let tokens = Tokens::one(&[1, 2]);
+        let with = Forward { cache: Some(&mut cache), head: Head::Last, mlps: None };
+        assert!(gpt2.forward(&tokens, with, &mut NoTaps).is_err());
+        let x = || Tensor::<3>::zeros([1, 2, 32], on.device());
+        let from = |layer, x| llama.forward_from(layer, x, &tokens, Head::All, &mut NoTaps);
+        assert!(from(2, x()).is_err() && from(0, x().narrow(2, 0, 16)).is_err());
+        assert!(from(0, x()).unwrap().is_some());
+    });
+}

@@ -1,9 +1,9 @@
 //! The published readings of EigenScore, which differ in centring, scale and logarithm.
 
 use ndarray::{Array2, ArrayView2, Axis, Zip};
-use numerics::finite::first_nonfinite;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::finite::finite;
 use crate::{Error, Result};
 
 /// Which covariance, and whose logarithm. Scores of different conventions are not comparable.
@@ -189,12 +189,4 @@ pub(crate) fn check_alpha(alpha: f64) -> Result<()> {
         return Ok(());
     }
     Err(Error::Parameter { name: "alpha", value: alpha, expected: "a positive number" })
-}
-
-/// Refuses NaN and infinities.
-pub(crate) fn finite(what: &'static str, a: &ArrayView2<'_, f64>) -> Result<()> {
-    match first_nonfinite(a) {
-        None => Ok(()),
-        Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value }),
-    }
 }

@@ -5,6 +5,7 @@ use numerics::distributions::student_t_quantile;
 use probes::SparseWeights;
 
 use super::edit::Scale;
+pub(super) use crate::finite::finite;
 use crate::{Error, Result};
 
 /// Added to the deviations of [`selectivity`] (the published code).
@@ -132,7 +133,7 @@ pub fn median_lift(base: &[f64], edited: &[(f64, Vec<f64>)]) -> Result<Lift> {
         finite("edited dM", &ArrayView1::from(values).insert_axis(Axis(0)))?;
         slopes.push((mean(values) - mean(base)) / alpha);
     }
-    Ok(Lift { lift: median(&slopes), slopes })
+    Ok(Lift { lift: numerics::summary::median(&slopes)?, slopes })
 }
 
 /// Features that are selective for the target and raise its mass, by falling score.
@@ -211,22 +212,6 @@ pub(super) fn check_features(features: &[usize], count: usize) -> Result<()> {
         }
         (None, None) => Ok(()),
     }
-}
-
-/// [`Error::NotFinite`] for the first NaN or infinity.
-pub(super) fn finite(what: &'static str, values: &ArrayView2<'_, f64>) -> Result<()> {
-    match numerics::finite::first_nonfinite(values) {
-        None => Ok(()),
-        Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value }),
-    }
-}
-
-/// The middle value, or the mean of the two middle ones; the list is not empty.
-pub(super) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    if sorted.len() % 2 == 1 { sorted[half] } else { 0.5 * (sorted[half - 1] + sorted[half]) }
 }
 
 fn check_feature(weights: &SparseWeights, feature: usize) -> Result<()> {

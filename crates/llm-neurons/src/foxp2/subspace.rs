@@ -6,7 +6,7 @@ use numerics::rng;
 use rand::RngExt;
 use rayon::prelude::*;
 
-use super::neurons::{check_features, finite, median};
+use super::neurons::{check_features, finite};
 use crate::{Error, Result};
 
 /// Shares of the spectrum below this count as none (the published code).
@@ -165,7 +165,7 @@ pub fn bootstrap_stability(
             overlaps.push(product.iter().map(|x| x * x).sum::<f64>() / rank as f64);
         }
     }
-    Ok(median(&overlaps))
+    Ok(numerics::summary::median(&overlaps)?)
 }
 
 /// The columns that are not zero.

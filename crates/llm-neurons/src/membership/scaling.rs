@@ -1,9 +1,9 @@
 //! Features on the scale of the training documents.
 
 use ndarray::{Array2, ArrayView2, Axis};
-use numerics::finite::first_nonfinite;
 use serde::{Deserialize, Serialize};
 
+pub(super) use crate::finite::finite;
 use crate::{Error, Result};
 
 /// `(x - min) / (max - min)` of each column, with the training documents' ends. A column that was constant is 0; other
@@ -68,13 +68,5 @@ impl MinMax {
             expected: "finite, as many low as high, low first".to_owned(),
             found: format!("{} and {}", self.low.len(), self.high.len()),
         })
-    }
-}
-
-/// Refuses what is not finite.
-pub(super) fn finite(what: &'static str, x: &ArrayView2<'_, f64>) -> Result<()> {
-    match first_nonfinite(x) {
-        Some(((row, column), value)) => Err(Error::NotFinite { what, row, column, value }),
-        None => Ok(()),
     }
 }

@@ -14,6 +14,8 @@ pub struct KvCache {
     /// Slots filled.
     length: usize,
     capacity: usize,
+    /// Key heads and their units.
+    heads: [usize; 2],
     /// Which slots hold a token and not padding, by sequence; empty while nothing was read.
     valid: Vec<Vec<bool>>,
 }
@@ -39,7 +41,7 @@ impl KvCache {
             });
         }
         let layers = vec![LayerCache::default(); config.layers];
-        Ok(Self { layers, length: 0, capacity, valid: Vec::new() })
+        Ok(Self { layers, length: 0, capacity, heads: [config.kv_heads, config.head_dim], valid: Vec::new() })
     }
 
     /// Slots filled, padding included.
@@ -78,8 +80,19 @@ impl KvCache {
             layers: layers.map(|l| LayerCache { keys: copy(&l.keys), values: copy(&l.values) }).collect(),
             length: self.length,
             capacity: self.capacity,
+            heads: self.heads,
             valid: self.valid.iter().flat_map(|row| vec![row.clone(); times]).collect(),
         })
+    }
+
+    /// Refuses a cache that was made for a model of another shape.
+    pub(crate) fn check(&self, config: &LmConfig) -> Result<()> {
+        let (found, wanted) =
+            ((self.layers.len(), self.heads), (config.layers, [config.kv_heads, config.head_dim]));
+        if found == wanted {
+            return Ok(());
+        }
+        Err(Error::shape("cache (layers, [key heads, units])", format!("{wanted:?}"), format!("{found:?}")))
     }
 
     /// The span of the next tokens, if they fit.

@@ -208,6 +208,16 @@ impl HookedLm {
         head: Head,
         taps: &mut T,
     ) -> Result<Option<Tensor<3>>> {
+        let (batch, time) = tokens.ids.dim();
+        let wanted = [batch, time, self.config.hidden];
+        if layer >= self.config.layers || x.dims() != wanted {
+            let expected = format!("{wanted:?} after one of {} blocks", self.config.layers);
+            return Err(Error::shape(
+                "residual stream",
+                expected,
+                format!("{:?} after block {layer}", x.dims()),
+            ));
+        }
         let (_, frame) = self.begin(tokens, None)?;
         let mut x = taps.tap(Site::ResidPost(layer), x, &frame.span)?;
         for (next, block) in self.blocks.iter().enumerate().skip(layer + 1) {
@@ -219,6 +229,9 @@ impl HookedLm {
     /// Embeddings and what all blocks share.
     fn begin(&self, tokens: &Tokens, cache: Option<&KvCache>) -> Result<(Tensor<3>, Frame)> {
         let (batch, time) = tokens.ids.dim();
+        if let Some(cache) = cache {
+            cache.check(&self.config)?;
+        }
         let read = cache.map_or(0, KvCache::len);
         if batch == 0 || time == 0 || time + read > self.config.context {
             return Err(Error::Prompt {
