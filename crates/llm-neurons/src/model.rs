@@ -9,6 +9,7 @@ mod layers;
 mod lm;
 mod load;
 mod mlp;
+mod one_row;
 mod rope;
 mod weights;
 
