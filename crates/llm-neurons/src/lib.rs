@@ -28,6 +28,8 @@
 //! # }
 //! ```
 //!
+//! [`training`] trains a model; [`send`] trains it with sensitivity dropout.
+//!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
@@ -46,8 +48,10 @@ mod neurons;
 pub mod parity;
 pub mod relation;
 pub mod score;
+pub mod send;
 mod set_overlap;
 mod tokenizer;
+pub mod training;
 
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};

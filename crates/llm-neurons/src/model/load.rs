@@ -1,10 +1,11 @@
-//! From a Hugging Face folder to a model.
+//! From a Hugging Face folder, or from nothing, to a model.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use numerics::rng::{normals, stream};
 
 use super::attention::Attention;
 use super::block::Block;
@@ -43,17 +44,53 @@ impl HookedLm {
         if !device.supports_dtype(burn::tensor::DType::from(dtype)) {
             return Err(Error::Tensor { message: format!("{device:?} does not compute in {dtype:?}") });
         }
-        let mut loader = Loader::new(config, files, dtype, device);
+        let mut loader = Loader::new(config, Source::Files(files), dtype, device);
         let model = loader.model()?;
-        loader.check_rest()?;
+        loader.check_rest(files)?;
         Ok(model)
     }
+
+    /// A model that knows nothing yet, in 32-bit floats.
+    ///
+    /// Weights are normal with standard deviation 0.02 (the families' own `initializer_range`), those that write to the
+    /// residual stream divided by `sqrt(2 layers)` (GPT-2's rule); biases are zero, gains of norms one. Every tensor has a
+    /// stream of its own, named as in the file, so that a seed gives the same model everywhere.
+    ///
+    /// # Errors
+    /// Those of [`LmConfig::validate`]; [`Error::Tensor`] when the device does not compute in 32-bit floats.
+    pub fn initialise(config: LmConfig, seed: u64, device: &Device) -> Result<Self> {
+        config.validate()?;
+        let dtype = FloatDType::F32;
+        if !device.supports_dtype(burn::tensor::DType::from(dtype)) {
+            return Err(Error::Tensor { message: format!("{device:?} does not compute in {dtype:?}") });
+        }
+        Loader::new(config, Source::Drawn { seed }, dtype, device).model()
+    }
 }
+
+/// Where the values of a model come from.
+enum Source<'a> {
+    Files(&'a WeightFiles),
+    Drawn { seed: u64 },
+}
+
+/// What a tensor does, which decides how it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Weight,
+    /// Its product is added to the residual stream.
+    Residual,
+    Bias,
+    Gain,
+}
+
+/// Standard deviation of weights that begin.
+const SPREAD: f64 = 0.02;
 
 struct Loader<'a> {
     config: LmConfig,
     names: Names,
-    files: &'a WeightFiles,
+    source: Source<'a>,
     dtype: FloatDType,
     device: &'a Device,
     prefix: &'static str,
@@ -61,13 +98,16 @@ struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    fn new(config: LmConfig, files: &'a WeightFiles, dtype: FloatDType, device: &'a Device) -> Self {
+    fn new(config: LmConfig, source: Source<'a>, dtype: FloatDType, device: &'a Device) -> Self {
         let names = names(config.family);
         let full = format!("{}{}", names.prefix, names.embed);
         let shorter = names.prefix.strip_prefix("model.").unwrap_or("");
-        // Base models are saved without the outer name.
-        let prefix = if files.shape(&full).is_some() { names.prefix } else { shorter };
-        Self { config, names, files, dtype, device, prefix, used: BTreeSet::new() }
+        let prefix = match source {
+            // Base models are saved without the outer name.
+            Source::Files(files) if files.shape(&full).is_none() => shorter,
+            _ => names.prefix,
+        };
+        Self { config, names, source, dtype, device, prefix, used: BTreeSet::new() }
     }
 
     fn model(&mut self) -> Result<HookedLm> {
@@ -107,9 +147,9 @@ impl<'a> Loader<'a> {
             Qkv::Apart(parts) => {
                 let [q, k, v] = parts.map(|part| name(part, &at));
                 [
-                    self.linear(&q, c.hidden, queries, c.qkv_bias)?,
-                    self.linear(&k, c.hidden, keys, c.qkv_bias)?,
-                    self.linear(&v, c.hidden, keys, c.qkv_bias)?,
+                    self.linear(&q, c.hidden, queries, c.qkv_bias, Role::Weight)?,
+                    self.linear(&k, c.hidden, keys, c.qkv_bias, Role::Weight)?,
+                    self.linear(&v, c.hidden, keys, c.qkv_bias, Role::Weight)?,
                 ]
             }
             Qkv::PerHead(part) => {
@@ -130,16 +170,18 @@ impl<'a> Loader<'a> {
                 query,
                 key,
                 value,
-                out: self.linear(&out, queries, c.hidden, c.out_bias)?,
+                out: self.linear(&out, queries, c.hidden, c.out_bias, Role::Residual)?,
                 heads: c.heads,
                 kv_heads: c.kv_heads,
                 head_dim: c.head_dim,
             },
             norm2: self.norm(&n2)?,
             mlp: Mlp {
-                gate: gate.map(|gate| self.linear(&gate, c.hidden, c.mlp, c.mlp_bias)).transpose()?,
-                up: self.linear(&up, c.hidden, c.mlp, c.mlp_bias)?,
-                down: self.linear(&down, c.mlp, c.hidden, c.mlp_bias)?,
+                gate: gate
+                    .map(|gate| self.linear(&gate, c.hidden, c.mlp, c.mlp_bias, Role::Weight))
+                    .transpose()?,
+                up: self.linear(&up, c.hidden, c.mlp, c.mlp_bias, Role::Weight)?,
+                down: self.linear(&down, c.mlp, c.hidden, c.mlp_bias, Role::Residual)?,
                 activation: c.activation,
             },
             residual: c.residual,
@@ -149,9 +191,9 @@ impl<'a> Loader<'a> {
     /// A fused map of query, key and value: `place` gives part and row of each of its rows.
     fn split(&mut self, name: &str, place: impl Fn(usize) -> (usize, usize)) -> Result<[Linear; 3]> {
         let (hidden, width) = (self.config.hidden, self.config.heads * self.config.head_dim);
-        let weight = self.weight(name, hidden, 3 * width)?;
+        let weight = self.weight(name, hidden, 3 * width, Role::Weight)?;
         let bias = match self.config.qkv_bias {
-            true => Some(self.values(&format!("{name}.bias"), &[3 * width])?),
+            true => Some(self.values(&format!("{name}.bias"), &[3 * width], Role::Bias)?),
             false => None,
         };
         let mut weights = [(); 3].map(|()| vec![0.0; width * hidden]);
@@ -172,10 +214,10 @@ impl<'a> Loader<'a> {
         }))
     }
 
-    fn linear(&mut self, name: &str, from: usize, to: usize, bias: bool) -> Result<Linear> {
-        let weight = self.weight(name, from, to)?;
+    fn linear(&mut self, name: &str, from: usize, to: usize, bias: bool, role: Role) -> Result<Linear> {
+        let weight = self.weight(name, from, to, role)?;
         let bias = match bias {
-            true => Some(self.values(&format!("{name}.bias"), &[to])?),
+            true => Some(self.values(&format!("{name}.bias"), &[to], Role::Bias)?),
             false => None,
         };
         Ok(Linear {
@@ -185,20 +227,20 @@ impl<'a> Loader<'a> {
     }
 
     /// A linear map's weight as `[to, from]`; GPT-2 stores it the other way round.
-    fn weight(&mut self, name: &str, from: usize, to: usize) -> Result<Vec<f32>> {
+    fn weight(&mut self, name: &str, from: usize, to: usize, role: Role) -> Result<Vec<f32>> {
         let name = format!("{name}.weight");
         if !matches!(self.names.qkv, Qkv::Thirds(_)) {
-            return self.values(&name, &[to, from]);
+            return self.values(&name, &[to, from], role);
         }
-        let stored = self.values(&name, &[from, to])?;
+        let stored = self.values(&name, &[from, to], role)?;
         Ok((0..to * from).map(|i| stored[(i % from) * to + i / from]).collect())
     }
 
     fn norm(&mut self, name: &str) -> Result<Norm> {
         let hidden = self.config.hidden;
-        let weight = self.values(&format!("{name}.weight"), &[hidden])?;
+        let weight = self.values(&format!("{name}.weight"), &[hidden], Role::Gain)?;
         let bias = match self.config.norm {
-            NormKind::LayerNorm => Some(self.values(&format!("{name}.bias"), &[hidden])?),
+            NormKind::LayerNorm => Some(self.values(&format!("{name}.bias"), &[hidden], Role::Bias)?),
             NormKind::RmsNorm => None,
         };
         Ok(Norm {
@@ -210,13 +252,28 @@ impl<'a> Loader<'a> {
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Param<Tensor<2>>> {
-        let values = self.values(name, &shape)?;
+        let values = self.values(name, &shape, Role::Weight)?;
         Ok(Param::from_tensor(self.upload(values, shape)))
     }
 
-    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        self.used.insert(name.to_owned());
-        self.files.read(name, shape)
+    fn values(&mut self, name: &str, shape: &[usize], role: Role) -> Result<Vec<f32>> {
+        match self.source {
+            Source::Files(files) => {
+                self.used.insert(name.to_owned());
+                files.read(name, shape)
+            }
+            Source::Drawn { seed } => {
+                let length = shape.iter().product();
+                let spread = match role {
+                    Role::Bias => return Ok(vec![0.0; length]),
+                    Role::Gain => return Ok(vec![1.0; length]),
+                    Role::Weight => SPREAD,
+                    Role::Residual => SPREAD / (2.0 * self.config.layers as f64).sqrt(),
+                };
+                let mut draws = stream(seed, &format!("llm.initialise/{name}"), 0);
+                Ok(normals(&mut draws, length).into_iter().map(|x| (x * spread) as f32).collect())
+            }
+        }
     }
 
     fn upload<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
@@ -228,13 +285,13 @@ impl<'a> Loader<'a> {
     }
 
     /// Refuses tensors that nobody read: what they would do is not computed.
-    fn check_rest(&self) -> Result<()> {
+    fn check_rest(&self, files: &WeightFiles) -> Result<()> {
         let idle = |name: &str| self.names.idle.iter().any(|end| name.ends_with(end));
-        match self.files.names().find(|name| !self.used.contains(*name) && !idle(name)) {
+        match files.names().find(|name| !self.used.contains(*name) && !idle(name)) {
             Some(name) => Err(Error::Weights {
                 name: name.to_owned(),
                 expected: "no such tensor in this family".to_owned(),
-                found: format!("{:?}", self.files.shape(name).unwrap_or_default()),
+                found: format!("{:?}", files.shape(name).unwrap_or_default()),
             }),
             None => Ok(()),
         }

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::{DeviceSpec, Opened};
 
-use crate::arguments::axes;
+use crate::arguments::{axes, positive};
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure_at};
@@ -33,7 +33,7 @@ pub(crate) struct Eigenscore {
     #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
     convention: Convention,
     /// Regulariser on the covariance's diagonal
-    #[arg(long, default_value_t = 1e-3, allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 1e-3, value_parser = positive, allow_hyphen_values = true)]
     alpha: f64,
     /// How to compute; chebyshev gives the exact score and its estimate
     #[arg(long, value_enum, default_value_t = Method::Auto)]
