@@ -10,6 +10,7 @@ pub(crate) mod layers;
 mod lm;
 mod load;
 mod mlp;
+mod one_row;
 mod rope;
 mod save;
 mod weights;

@@ -2,6 +2,8 @@
 
 mod ablate;
 mod any_model;
+mod core;
+mod core_bank;
 mod eigenscore;
 mod generate;
 mod language_neurons;
@@ -23,6 +25,7 @@ use crate::verb::{Schemas, describe, execute};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Ablate(ablate::Ablate),
+    CoreBank(core_bank::CoreBank),
     Eigenscore(eigenscore::Eigenscore),
     Generate(generate::Generate),
     LanguageNeurons(language_neurons::LanguageNeurons),
@@ -37,6 +40,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command, context: &Context) -> u8 {
     match command {
         Command::Ablate(verb) => execute(verb, context),
+        Command::CoreBank(verb) => execute(verb, context),
         Command::Eigenscore(verb) => execute(verb, context),
         Command::Generate(verb) => execute(verb, context),
         Command::LanguageNeurons(verb) => execute(verb, context),
@@ -51,6 +55,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
 /// Adds the schemas of this domain's verbs.
 pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<ablate::Ablate>(schemas);
+    describe::<core_bank::CoreBank>(schemas);
     describe::<eigenscore::Eigenscore>(schemas);
     describe::<generate::Generate>(schemas);
     describe::<language_neurons::LanguageNeurons>(schemas);
