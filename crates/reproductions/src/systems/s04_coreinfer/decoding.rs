@@ -18,6 +18,9 @@ use super::{ALPHA, Corpus, LAYER, LONGEST, fail};
 use crate::figure::{Series, lines};
 use crate::{Measurement, Outcome, Plan, Result};
 
+/// One figure of an agreement.
+type Pick = fn(&Agreement) -> f64;
+
 /// Held-out sentences of each language.
 const HELD_OUT: usize = 12;
 /// Training sentences of each language, for static neurons and clusters.
@@ -82,19 +85,19 @@ struct Share {
 }
 
 impl Share {
-    fn values(&self, choice: usize, pick: fn(&Agreement) -> f64) -> Vec<f64> {
+    fn values(&self, choice: usize, pick: Pick) -> Vec<f64> {
         self.choices[choice].iter().map(pick).collect()
     }
 
     /// Means over sentences, of the draws of random neurons.
-    fn random(&self, pick: fn(&Agreement) -> f64) -> Vec<f64> {
+    fn random(&self, pick: Pick) -> Vec<f64> {
         (3..self.choices.len()).map(|c| mean(&self.values(c, pick))).collect()
     }
 
     fn report(&self, seeds: &[u64], clusters: usize, outcome: &mut Outcome) {
         let name = |what: &str| format!("keep {}: {what}", self.share);
         let sentences = self.choices[0].len();
-        let (top1, nll): (fn(&Agreement) -> f64, fn(&Agreement) -> f64) = (|a| a.top1, |a| a.delta_nll);
+        let (top1, nll): (Pick, Pick) = (|a| a.top1, |a| a.delta_nll);
         let note = |similar: f64, best: f64| {
             format!(
                 "mean over {sentences} held-out sentences, interval over sentences; baseline: neurons most active in \
@@ -225,7 +228,7 @@ fn most_active(model: &HookedLm, texts: &[&[u32]]) -> Result<Vec<Vec<u32>>> {
 }
 
 fn figures(results: &[Share], draws: usize, outcome: &mut Outcome) -> Result<()> {
-    let views: [(&str, &str, fn(&Agreement) -> f64); 2] = [
+    let views: [(&str, &str, Pick); 2] = [
         ("How often the most likely token stays the same", "agreement with dense decoding", |a| a.top1),
         ("What leaving neurons out costs", "rise of the NLL (nats a token)", |a| a.delta_nll),
     ];
