@@ -19,4 +19,5 @@ pub use config::{Activation, Family, LmConfig, NormKind, Position, Residual, Rop
 pub use config_json::LlamaShape;
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
+pub use save::check_free;
 pub use weights::WeightFiles;

@@ -1,10 +1,12 @@
 //! Verbs of the `llm` domain.
 
+mod answers;
 mod eigenscore;
 mod generate;
 mod logits;
 mod model;
 mod parity;
+mod train;
 
 use clap::Subcommand;
 
@@ -18,6 +20,7 @@ pub(crate) enum Command {
     Generate(generate::Generate),
     Logits(logits::Logits),
     Parity(parity::Parity),
+    Train(Box<train::Train>),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -27,6 +30,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Generate(verb) => execute(verb, context),
         Command::Logits(verb) => execute(verb, context),
         Command::Parity(verb) => execute(verb, context),
+        Command::Train(verb) => execute(&**verb, context),
     }
 }
 
@@ -36,4 +40,5 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<generate::Generate>(schemas);
     describe::<logits::Logits>(schemas);
     describe::<parity::Parity>(schemas);
+    describe::<train::Train>(schemas);
 }
