@@ -399,7 +399,10 @@ impl Verb for Train {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         // What is wrong is said before the work, not after it.
-        check_free(&self.out).map_err(failure)?;
+        check_free(&self.out).map_err(|e| match e {
+            llm_neurons::Error::File { path, message } => Failure::input(message).at(path),
+            other => failure(other),
+        })?;
         self.plan(context.seed).validate().map_err(failure)?;
         if self.send.send {
             self.send_config(context.seed).validate().map_err(failure)?;
