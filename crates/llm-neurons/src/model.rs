@@ -24,4 +24,5 @@ pub(crate) use layers::{Linear, Norm};
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
 pub(crate) use rope::frequencies;
+pub use save::check_free;
 pub use weights::WeightFiles;

@@ -1,6 +1,7 @@
 //! Verbs of the `llm` domain.
 
 mod ablate;
+mod answers;
 mod any_model;
 mod core;
 mod core_bank;
@@ -15,6 +16,7 @@ mod parity;
 mod perplexity;
 mod relation_neurons;
 mod texts;
+mod train;
 
 use clap::Subcommand;
 
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Parity(parity::Parity),
     Perplexity(perplexity::Perplexity),
     RelationNeurons(relation_neurons::RelationNeurons),
+    Train(Box<train::Train>),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -49,6 +52,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Parity(verb) => execute(verb, context),
         Command::Perplexity(verb) => execute(verb, context),
         Command::RelationNeurons(verb) => execute(verb, context),
+        Command::Train(verb) => execute(&**verb, context),
     }
 }
 
@@ -64,4 +68,5 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<parity::Parity>(schemas);
     describe::<perplexity::Perplexity>(schemas);
     describe::<relation_neurons::RelationNeurons>(schemas);
+    describe::<train::Train>(schemas);
 }
