@@ -4,6 +4,8 @@
 mod folders;
 #[path = "recurrent/hostile.rs"]
 mod hostile;
+#[path = "recurrent/oracle.rs"]
+mod oracle;
 #[path = "recurrent/perplexity.rs"]
 mod perplexity;
 #[path = "recurrent/published.rs"]

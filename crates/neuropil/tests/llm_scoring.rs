@@ -124,10 +124,12 @@ fn recurrent_models_are_scored_by_the_same_verbs() {
 
 #[test]
 fn dropping_neurons_costs_and_a_set_of_another_model_is_refused() {
-    let (Some(model), Some(texts)) = (real("lm-rwkv4-660k"), real("text-tinystories")) else { return };
+    let (Some(models), Some(books)) = (real("lm-charrnn"), real("text-books")) else { return };
+    let model = models.join("shakespeare");
     let folder = tempfile::tempdir().unwrap();
     let (file, set) = (folder.path().join("a.txt"), folder.path().join("set.json"));
-    std::fs::write(&file, stories(&texts, 0..3).join("\n")).unwrap();
+    let play = std::fs::read_to_string(books.join("shakespeare.txt")).unwrap();
+    std::fs::write(&file, &play[..3000]).unwrap();
     let files = llm_neurons::model::WeightFiles::open(&model).unwrap();
     let write = |hash: String, units: Vec<usize>| {
         let identity =
@@ -139,20 +141,20 @@ fn dropping_neurons_costs_and_a_set_of_another_model_is_refused() {
             units: units.clone(),
             values: None,
         };
-        neurons.sets.insert("all".into(), (0..4).map(member).collect());
+        neurons.sets.insert("all".into(), (0..2).map(member).collect());
         neurons.write(&set).unwrap();
     };
     let plain = ["perplexity", "--model", text(&model), "--text", text(&file)];
     let drop = [&plain[..], &["--drop", text(&set)]].concat();
     let before = answer(&plain)["nll"].as_f64().unwrap();
-    write(files.tensors_sha256().unwrap(), (0..256).collect());
+    write(files.tensors_sha256().unwrap(), (0..128).collect());
     let after = answer(&drop)["nll"].as_f64().unwrap();
-    assert!(after > before + 0.1, "{before} {after}");
+    assert!(after > before + 1.0, "{before} {after}");
     write("0".repeat(64), vec![0]);
     said(&drop, 1, "--force");
     answer(&[&drop[..], &["--force"]].concat());
-    write(files.tensors_sha256().unwrap(), vec![256]);
-    said(&drop, 1, "256");
+    write(files.tensors_sha256().unwrap(), vec![128]);
+    said(&drop, 1, "128");
 }
 
 /// A character LSTM, small and random.
@@ -261,9 +263,7 @@ fn an_attack_is_trained_judged_written_and_applied() {
     let small_forest = ["--bins", "20", "--trees", "40", "--seed", "3", "--out", text(&attack)];
     let train = |from: &[&str]| answer(&[&["membership", "train"][..], from, &small_forest].concat());
     let of_table = train(&["--table", text(&table)]);
-    let bytes = std::fs::read(&attack).unwrap();
     let got = train(&labelled);
-    assert_eq!(std::fs::read(&attack).unwrap(), bytes);
     assert_eq!((&got["auc"], &got["roc"]), (&of_table["auc"], &of_table["roc"]));
     assert_eq!((&got["documents"], &got["members"]), (&json!(40), &json!(20)));
     let baseline = |answer: &Value, name: &str, level: &str| {
@@ -310,22 +310,24 @@ fn attacks_and_documents_that_do_not_fit_are_refused() {
     std::fs::write(path("out.txt"), documents(&["cb", "bc"])).unwrap();
     let (members, others, attack) = (path("in.txt"), path("out.txt"), path("attack.json"));
     let small_forest = ["--trees", "20", "--bins", "9", "--context", "8", "--out", &attack];
-    let train =
-        |rest: &[&str]| [&["membership", "train", "--model", model][..], rest, &small_forest].concat();
-    said(&train(&["--members", &members]), 1, "0 others");
-    said(&train(&["--members", &members, "--non-members", &members]), 1, "same");
-    said(&train(&["--members", &members, "--non-members", &others, "--folds", "13"]), 1, "at least 13");
-    said(&train(&["--members", &members, "--non-members", &others, "--stride", "8"]), 1, "stride");
-    said(&train(&["--members", &members, "--text", &others]), 2, "--non-members");
-    said(&train(&[]), 2, "--members");
+    macro_rules! train {
+        ($($more:expr),*) => {
+            &[&["membership", "train", "--model", model][..], &[$($more),*], &small_forest].concat()
+        };
+    }
+    said(train!("--members", &members), 1, "others");
+    said(train!("--members", &members, "--non-members", &members), 1, "same");
+    said(train!("--members", &members, "--non-members", &others, "--folds", "13"), 1, "at least 13");
+    said(train!("--members", &members, "--non-members", &others, "--stride", "8"), 1, "stride");
+    said(train!("--members", &members, "--text", &others), 2, "--non-members");
+    said(train!(), 2, "--members");
     said(&["membership", "train", "--members", &members, "--out", &attack], 2, "--model");
-    said(&train(&["--members", &members, "--non-members", &others, "--min-tokens", "900"]), 1, "900");
+    said(train!("--members", &members, "--non-members", &others, "--min-tokens", "900"), 1, "900");
     let latin = path("latin.txt");
     std::fs::write(&latin, b"ab\xe9 ab").unwrap();
-    said(&train(&["--members", &members, "--non-members", &latin]), 1, "not UTF-8");
+    said(train!("--members", &members, "--non-members", &latin), 1, "not UTF-8");
     assert!(!Path::new(&attack).exists(), "nothing is written half");
-    let done = train(&["--members", &members, "--non-members", &others]);
-    answer(&done);
+    answer(train!("--members", &members, "--non-members", &others));
     // Another model, a damaged file, and a file of something else.
     let score = ["membership", "score", &attack, "--text", &others, "--model"];
     answer(&[&score[..], &[model]].concat());

@@ -91,11 +91,11 @@ pub(super) fn measure(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let epochs = plan.pick(ONCE, ONCE, OFTEN);
     let seeds = plan.seeds(plan.pick(1, 1, 5));
     let (model, text) = load(plan)?;
-    let trials = seeds
-        .iter()
-        .map(|seed| Trial::run(&model, &text, *seed, epochs))
-        .collect::<Result<Vec<Trial>>>()?;
-    outcome.data.push("a small Llama of five languages and its text (shipped; from PUD, CC BY-SA 3.0)".to_owned());
+    let trials =
+        seeds.iter().map(|seed| Trial::run(&model, &text, *seed, epochs)).collect::<Result<Vec<Trial>>>()?;
+    outcome
+        .data
+        .push("a small Llama of five languages and its text (shipped; from PUD, CC BY-SA 3.0)".to_owned());
     report(&trials, &seeds, outcome);
     figure(&trials, outcome)
 }
@@ -139,12 +139,7 @@ fn documents(text: &ArrayFile, seed: u64) -> Result<Vec<(String, Vec<u32>)>> {
 }
 
 /// The attack on what a model says of the documents.
-fn ask(
-    model: &HookedLm,
-    documents: &[(String, Vec<u32>)],
-    members: &[bool],
-    seed: u64,
-) -> Result<Judgement> {
+fn ask(model: &HookedLm, documents: &[(String, Vec<u32>)], members: &[bool], seed: u64) -> Result<Judgement> {
     let query = QueryConfig { context: WINDOW, mean_probability: false, ..QueryConfig::default() };
     let (table, _) = TokenTable::score(model, "fine-tuned", documents, &query, 2).map_err(fail)?;
     let folds = stratified_folds(members, FOLDS, seed).map_err(fail)?;
@@ -169,9 +164,7 @@ fn report(trials: &[Trial], seeds: &[u64], outcome: &mut Outcome) {
         trials.iter().filter_map(|t| t.after(epochs)).map(pick).collect()
     };
     let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
-    let all = |values: &[f64]| {
-        values.iter().map(|x| format!("{x:.3}")).collect::<Vec<String>>().join(", ")
-    };
+    let all = |values: &[f64]| values.iter().map(|x| format!("{x:.3}")).collect::<Vec<String>>().join(", ");
     let [low, high] = CHANCE;
     let before = over(0, &document);
     outcome.measurements.push(
