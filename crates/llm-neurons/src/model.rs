@@ -16,4 +16,5 @@ pub use cache::KvCache;
 pub use config::{Activation, Family, LmConfig, NormKind, Position, Residual, RopeScaling};
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
+pub(crate) use mlp::indices;
 pub use weights::WeightFiles;

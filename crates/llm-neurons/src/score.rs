@@ -198,7 +198,7 @@ fn check(model: &HookedLm, texts: &[&[u32]]) -> Result<()> {
 }
 
 /// In at least single precision.
-fn wide(x: Tensor<2>) -> Tensor<2> {
+pub(crate) fn wide(x: Tensor<2>) -> Tensor<2> {
     match x.dtype() {
         DType::F32 | DType::F64 => x,
         _ => x.cast(FloatDType::F32),
