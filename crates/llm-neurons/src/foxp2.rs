@@ -35,7 +35,7 @@ mod window;
 pub use defaultness::{Defaultness, TokenSetTensors, defaultness, mean_defaultness};
 pub use edit::{Scale, Strength, unit_rows};
 pub use fit::{
-    Fit, FitConfig, FitTexts, FittedLayer, LayerAutoencoder, Steered, WindowChoice, search,
+    Attractor, Fit, FitConfig, FitTexts, FittedLayer, LayerAutoencoder, Steered, WindowChoice, search,
 };
 pub use grid::{Grid, GridPoint, GridResult, Measured, grid_search};
 pub use layer::{LayerFit, LayerQuality, LayerSteer, fit_layer};

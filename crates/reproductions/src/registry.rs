@@ -42,6 +42,8 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         &crate::systems::s02_document_membership::DocumentMembership,
         #[cfg(feature = "llm")]
         &crate::systems::s03_language_neurons::LanguageNeurons,
+        #[cfg(feature = "llm")]
+        &crate::systems::s05_foxp2::NeuralFoxp2,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attach::attach;
 use super::defaultness::mean_defaultness;
-use super::edit::{Scale, Strength, unit_rows};
+use super::edit::{Scale, unit_rows};
 use super::grid::{Grid, GridResult, Measured, grid_search};
 use super::layer::{LayerFit, LayerSteer, fit_layer};
 use super::neurons::{LanguageNeurons, candidates, language_neurons, selectivity, selectivity_floor};
@@ -43,6 +43,18 @@ pub enum WindowChoice {
     Layers(Vec<usize>),
 }
 
+/// Whose codes, on the language neurons, make the English attractor `mu_en`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Attractor {
+    /// The weak prompts' (the published code).
+    #[default]
+    WeakPrompts,
+    /// The source sentences' of the pairs.
+    SourceText,
+}
+
 /// How a model is fitted.
 ///
 /// | field | default | source |
@@ -56,6 +68,7 @@ pub enum WindowChoice {
 /// | `alphas` | 0.25, 0.5, 1, 2 | choice, in residual norms; the published code takes 0.5, 1, 2, 5, 10, 15 absolute |
 /// | `scale` | relative | choice |
 /// | `r_max`, `resamples` | 12, 20 | published code |
+/// | `attractor` | weak prompts | likewise |
 /// | `window` | 3 to 6 layers, largest sum | likewise |
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -80,6 +93,8 @@ pub struct FitConfig {
     pub r_max: usize,
     /// Bootstrap draws of its stability.
     pub resamples: usize,
+    /// What English is taken for when it is held back.
+    pub attractor: Attractor,
     /// Which layers are steered.
     pub window: WindowChoice,
     /// Tokens that go through the model at a time.
@@ -101,6 +116,7 @@ impl Default for FitConfig {
             scale: Scale::default(),
             r_max: 12,
             resamples: 20,
+            attractor: Attractor::default(),
             window: WindowChoice::Search { shortest: 3, longest: 6, rule: WindowRule::Sum },
             batch_tokens: BATCH_TOKENS,
             seed: 0,
@@ -318,7 +334,10 @@ impl FitConfig {
             false => {
                 let how =
                     LayerFit { r_max: self.r_max, resamples: self.resamples, seed: self.layer_seed(layer) };
-                let neutral = encode(&weak.residuals(at_weak))?;
+                let neutral = match self.attractor {
+                    Attractor::WeakPrompts => encode(&weak.residuals(at_weak))?,
+                    Attractor::SourceText => source.clone(),
+                };
                 Some(fit_layer(
                     layer,
                     weights.clone(),
