@@ -315,6 +315,7 @@ fn what_cannot_be_fitted_is_refused() {
         let diverged = bad(FitConfig { training: wild, ..config() });
         assert!(matches!(diverged, Error::Probes(probes::Error::Diverged { .. })), "{diverged}");
         // A guard that allows nothing.
+        let (source, target) = (sentences(4, 40), sentences(44, 40));
         let texts = FitTexts { source: &source, target: &target, weak: &weak, guard: &source };
         let none = Grid { tolerance: Some(0.0), lambdas: vec![8.0], ..Grid::default() };
         let found = good.run(&model, texts, &sets(), &none, identity(), ["en", "xx"]);
