@@ -404,6 +404,7 @@ impl FitConfig {
         languages: [&str; 2],
     ) -> Result<Steered> {
         self.validate(model.config().layers)?;
+        grid.validate()?;
         let layers = self.swept(model.config().layers);
         let pairs = PairResiduals::record(model, texts.source, texts.target, &layers, self.batch_tokens)?;
         let weak = WeakPrompts::new(model, texts.weak, sets, &layers, self.batch_tokens)?;

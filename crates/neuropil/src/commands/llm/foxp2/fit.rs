@@ -290,6 +290,7 @@ impl Verb for Fit {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let (config, grid) = (self.config(context.seed)?, self.grid()?);
+        grid.validate().map_err(failure)?;
         if self.source.name == self.target.name {
             let name = &self.target.name;
             return Err(Failure::usage(format!("--source and --target are both called {name:?}")));
