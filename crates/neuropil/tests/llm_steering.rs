@@ -13,10 +13,20 @@ fn fixtures(folder: &str) -> PathBuf {
 
 /// A Hugging Face folder: a random model of the fixtures, and a tokenizer of 40 English and 40 Hindi words.
 fn folder(name: &str) -> tempfile::TempDir {
+    let files = [".config.json", ".model.safetensors"].map(|end| format!("{name}{end}"));
+    folder_of("00-tiny-transformers", &files)
+}
+
+/// A trained model of 96 units and four layers, with a tokenizer that knows none of its tokens.
+fn wide() -> tempfile::TempDir {
+    let files = ["llama.config.json", "llama.model.f16.safetensors"].map(str::to_owned);
+    folder_of("00-tiny-multilingual-lm-pud", &files)
+}
+
+fn folder_of(fixture: &str, files: &[String; 2]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for (from, to) in [("config.json", "config.json"), ("model.safetensors", "model.safetensors")] {
-        let path = fixtures("00-tiny-transformers").join(format!("{name}.{from}"));
-        std::fs::copy(path, folder.path().join(to)).unwrap();
+    for (from, to) in files.iter().zip(["config.json", "model.safetensors"]) {
+        std::fs::copy(fixtures(fixture).join(from), folder.path().join(to)).unwrap();
     }
     let mut vocab = serde_json::Map::new();
     for (id, word) in ["<s>", "</s>", "<unk>", "."].into_iter().enumerate() {
@@ -331,10 +341,9 @@ fn plans_that_are_damaged_or_of_another_model_are_refused() {
     );
     let arguments = steer(other.path(), &plan, &["--force"]);
     answer(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    // Fewer units: no force makes it fit.
-    let narrow = folder("opt_relu");
-    let said = refused(narrow.path(), &plan, &["--force"]);
-    assert!(said.contains("steering plan"), "{said}");
+    // Other widths: no force makes it fit.
+    let said = refused(wide().path(), &plan, &["--force"]);
+    assert!(said.contains("32 units") && said.contains("96"), "{said}");
 
     let good = std::fs::read(&plan).unwrap();
     let broken = case.at().join("broken.safetensors");
@@ -416,8 +425,9 @@ fn an_autoencoder_is_trained_resumed_and_measured() {
     let other = folder("opt_relu");
     let said = refused(eval(&out, other.path(), &[]));
     assert!(said.contains("--force") && said.contains("sae.safetensors"), "{said}");
-    let forced = run(&eval(&out, other.path(), &["--force"]).iter().map(String::as_str).collect::<Vec<_>>());
-    assert_ne!(forced.status.code(), Some(101));
+    of(eval(&out, other.path(), &["--force"]));
+    let said = refused(eval(&out, wide().path(), &["--force"]));
+    assert!(said.contains("32 units") && said.contains("96"), "{said}");
     let bytes = std::fs::read(&out).unwrap();
     std::fs::write(&kept, &bytes[..bytes.len() - 9]).unwrap();
     refused(eval(&kept, case.at(), &[]));
