@@ -2,7 +2,8 @@
 //!
 //! [`language`] finds the neurons of a language, [`relation`] those of a relation between facts, [`core_neurons`] those
 //! that a prompt needs; all three work on numbers that were recorded, on the host.
-//! [`foxp2`] steers a model to another default language.
+//! [`foxp2`] steers a model to another default language, [`autoencoder`] takes the activations of a site apart into sparse
+//! features.
 //!
 //! EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
 //! moments, Efficient EigenScore (EES).
@@ -35,6 +36,7 @@
 
 mod any_model;
 mod codec;
+pub mod autoencoder;
 pub mod core_neurons;
 mod documents;
 mod ees;

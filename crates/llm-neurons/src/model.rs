@@ -25,4 +25,5 @@ pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
 pub(crate) use rope::frequencies;
 pub use save::check_free;
+pub(crate) use mlp::indices;
 pub use weights::WeightFiles;

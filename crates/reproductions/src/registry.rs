@@ -45,6 +45,7 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         #[cfg(feature = "llm")]
         &crate::systems::s04_coreinfer::CoreInfer,
         &crate::systems::s06_relation_neurons::RelationNeurons,
+        &crate::systems::s05_foxp2::NeuralFoxp2,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

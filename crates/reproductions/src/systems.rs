@@ -9,6 +9,7 @@ pub mod s03_language_neurons;
 #[cfg(feature = "llm")]
 pub mod s04_coreinfer;
 pub mod s06_relation_neurons;
+pub mod s05_foxp2;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

@@ -209,6 +209,35 @@ impl HookedLm {
         head: Head,
         taps: &mut T,
     ) -> Result<Option<Tensor<3>>> {
+        self.go_on(layer, x, tokens, None, head, taps)
+    }
+
+    /// Goes on after block `layer` from its output `[batch, time, hidden]` of the tokens that follow those in a cache.
+    /// The cache does not count them as read: the same tokens may be gone on from again, with another output.
+    ///
+    /// # Errors
+    /// Those of [`HookedLm::forward`].
+    pub fn resume<T: Taps>(
+        &self,
+        layer: usize,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+        head: Head,
+        taps: &mut T,
+    ) -> Result<Option<Tensor<3>>> {
+        self.go_on(layer, x, tokens, Some(cache), head, taps)
+    }
+
+    fn go_on<T: Taps>(
+        &self,
+        layer: usize,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        mut cache: Option<&mut KvCache>,
+        head: Head,
+        taps: &mut T,
+    ) -> Result<Option<Tensor<3>>> {
         let (batch, time) = tokens.ids.dim();
         let wanted = [batch, time, self.config.hidden];
         if layer >= self.config.layers || x.dims() != wanted {
@@ -219,10 +248,10 @@ impl HookedLm {
                 format!("{:?} after block {layer}", x.dims()),
             ));
         }
-        let (_, frame) = self.begin(tokens, None)?;
+        let (_, frame) = self.begin(tokens, cache.as_deref())?;
         let mut x = taps.tap(Site::ResidPost(layer), x, &frame.span)?;
         for (next, block) in self.blocks.iter().enumerate().skip(layer + 1) {
-            x = block.forward(x, next, &frame, None, None, taps)?;
+            x = block.forward(x, next, &frame, cache.as_deref_mut(), None, taps)?;
         }
         self.finish(x, head, &frame, taps)
     }

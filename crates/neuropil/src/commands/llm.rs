@@ -6,8 +6,10 @@ mod any_model;
 mod core;
 mod core_bank;
 mod eigenscore;
+mod foxp2;
 mod generate;
 mod language_neurons;
+mod lines;
 mod logits;
 mod membership;
 mod model;
@@ -17,6 +19,8 @@ mod perplexity;
 mod relation_neurons;
 mod texts;
 mod train;
+mod sae;
+mod steer;
 
 use clap::Subcommand;
 
@@ -29,6 +33,9 @@ pub(crate) enum Command {
     Ablate(ablate::Ablate),
     CoreBank(core_bank::CoreBank),
     Eigenscore(eigenscore::Eigenscore),
+    /// Neural FOXP2: make another language a model's default
+    #[command(subcommand)]
+    Foxp2(foxp2::Command),
     Generate(generate::Generate),
     LanguageNeurons(language_neurons::LanguageNeurons),
     Logits(logits::Logits),
@@ -37,6 +44,9 @@ pub(crate) enum Command {
     Perplexity(perplexity::Perplexity),
     RelationNeurons(relation_neurons::RelationNeurons),
     Train(Box<train::Train>),
+    /// Sparse autoencoders of a model's activations
+    #[command(subcommand)]
+    Sae(sae::Command),
 }
 
 /// Runs the chosen verb; the exit status.
@@ -45,6 +55,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Ablate(verb) => execute(verb, context),
         Command::CoreBank(verb) => execute(verb, context),
         Command::Eigenscore(verb) => execute(verb, context),
+        Command::Foxp2(command) => foxp2::run(command, context),
         Command::Generate(verb) => execute(verb, context),
         Command::LanguageNeurons(verb) => execute(verb, context),
         Command::Logits(verb) => execute(verb, context),
@@ -53,6 +64,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> u8 {
         Command::Perplexity(verb) => execute(verb, context),
         Command::RelationNeurons(verb) => execute(verb, context),
         Command::Train(verb) => execute(&**verb, context),
+        Command::Sae(command) => sae::run(command, context),
     }
 }
 
@@ -61,6 +73,7 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<ablate::Ablate>(schemas);
     describe::<core_bank::CoreBank>(schemas);
     describe::<eigenscore::Eigenscore>(schemas);
+    foxp2::schemas(schemas);
     describe::<generate::Generate>(schemas);
     describe::<language_neurons::LanguageNeurons>(schemas);
     describe::<logits::Logits>(schemas);
@@ -69,4 +82,5 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<perplexity::Perplexity>(schemas);
     describe::<relation_neurons::RelationNeurons>(schemas);
     describe::<train::Train>(schemas);
+    sae::schemas(schemas);
 }

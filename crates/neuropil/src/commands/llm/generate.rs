@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::core::CoreArguments;
 use super::model::{ModelArguments, failure};
+use super::steer::SteerArguments;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::verb::Verb;
@@ -43,6 +44,9 @@ pub(crate) struct Generate {
     #[arg(long, value_name = "SET.json")]
     drop: Option<PathBuf>,
     /// Use a set of neurons or a bank of clusters that was made for another model
+    #[command(flatten)]
+    steer: SteerArguments,
+    /// Use a set of neurons, or a plan, that was made for another model
     #[arg(long)]
     force: bool,
 }
@@ -92,6 +96,7 @@ impl Verb for Generate {
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let mut hooks = self.model.drop_hooks(&model, self.drop.as_ref(), self.force)?;
+        self.steer.attach(&self.model, &model, &mut hooks, self.force)?;
         let prompt = tokenizer.encode(&self.prompt, !self.no_bos).map_err(failure)?;
         if prompt.is_empty() {
             return Err(Failure::input("--prompt: it has no token, and nothing begins a text here"));
