@@ -125,7 +125,7 @@ def main():
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     wanted = sys.argv[2:]
     for name, (make, steps) in MODELS.items():
-        parts = [part for part in PARTS if not wanted or f"{name}_{part}" in wanted]
+        parts = [part for part in PARTS if not wanted or f"generation_{name}_{part}" in wanted]
         if not parts:
             continue
         model = make().eval()
@@ -142,7 +142,7 @@ def main():
                 if repetition > 0:
                     for part, seconds in times.items():
                         if part in parts:
-                            show(f"{name}_{part}", seconds)
+                            show(f"generation_{name}_{part}", seconds)
 
 
 if __name__ == "__main__":

@@ -150,6 +150,27 @@ fn second_halves_are_scored_by_the_first_ones_neurons() {
     }
 }
 
+#[test]
+fn long_texts_are_scored_in_windows_each_token_once() {
+    for name in ["llama_gqa", "gpt2"] {
+        let model = tiny(name);
+        let (bank, core, half) = (every(&model), everywhere(&model, 1.0), model.config().context / 2);
+        for tokens in [2 * half + 2, 3 * half, 3 * half + 1, 5 * half - 3] {
+            let long = text(tokens as u64, tokens, &model);
+            let found = second_halves(&model, &[&long], core, Strategy::Similar(&bank)).unwrap();
+            assert_eq!(found.nll.tokens, tokens - half, "{name} {tokens}");
+            // With every neuron: each token as the model sees it from its window's beginning.
+            let mut want = 0.0;
+            for begin in (0..tokens - half).step_by(half) {
+                let end = tokens.min(begin + 2 * half);
+                let all = token_logprobs(&model, &[&long[begin..end]], BATCH_TOKENS, &mut NoTaps).unwrap();
+                want -= all[0][half - 1..].iter().sum::<f64>();
+            }
+            assert!((found.nll.by_token - want / (tokens - half) as f64).abs() <= SPARSE, "{name} {tokens}");
+        }
+    }
+}
+
 /// Log-probabilities of a second half where other neurons are at zero while it is read.
 fn masked(model: &HookedLm, text: &[u32], half: usize, units: &[usize]) -> Vec<f64> {
     use llm_neurons::model::{Forward, Head, KvCache, Tokens};
@@ -197,10 +218,10 @@ fn what_cannot_be_written_or_scored_is_refused() {
 
     let score =
         |texts: &[Vec<u32>]| second_halves(&model, texts, core, Strategy::Stable).map(|n| n.nll.tokens);
-    assert_eq!(score(&[vec![1, 2], vec![1; context + 1]]), Ok(1 + context.div_ceil(2) + (1 - context % 2)));
+    assert_eq!(score(&[vec![1, 2], vec![1; context + 1]]), Ok(1 + context + 1 - (context + 1) / 2));
     assert!(matches!(score(&[]), Err(Error::TooFew { .. })));
     assert!(matches!(score(&[vec![1]]), Err(Error::Prompt { found: 1, .. })));
-    assert!(matches!(score(&[vec![1; context + 2]]), Err(Error::Prompt { .. })));
+    assert!(matches!(score(&[vec![1, 2], vec![]]), Err(Error::Prompt { found: 0, .. })));
     let odd = score(&[vec![1, 2, 9999]]);
     assert!(matches!(odd, Err(Error::TokenOutOfVocabulary { position: 2, token: 9999, .. })), "{odd:?}");
 }

@@ -166,7 +166,14 @@ fn what_does_not_fit_is_said() {
         let output = run(&[&generate[..], &["--core-neurons", fraction]].concat());
         assert_eq!(output.status.code(), Some(code), "{fraction}");
     }
-    assert!(with(&["--predict", "similarity"], 2).contains("--core-neurons"));
+    for how in [
+        ["--predict", "stability"],
+        ["--token-core", "0.2"],
+        ["--core-layers", "all"],
+        ["--cluster-bank", "x"],
+    ] {
+        assert!(with(&how, 2).contains("--core-neurons"), "{how:?}");
+    }
     let core = ["--core-neurons", "0.5"];
     let with_core = |more: &[&str], code: i32| with(&[&core[..], more].concat(), code);
     assert!(with_core(&["--predict", "similarity"], 2).contains("--cluster-bank"));

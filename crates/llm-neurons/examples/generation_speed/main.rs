@@ -8,11 +8,11 @@
 //!
 //! | name | seconds of |
 //! |---|---|
-//! | `MODEL_prefill` | reading 128 tokens, the last one's logits |
-//! | `MODEL_decode` | a token after them, its logits on the host; mean of the steps of a repetition |
-//! | `MODEL_core_decode` | the same with the core neurons of the prompt, 20 % of each layer |
-//! | `MODEL_ffn`, `MODEL_core_ffn` | the MLPs of all layers, of one token, by themselves |
-//! | `MODEL_core_bound` | Amdahl's bound: `decode - (1 - active) ffn`, nothing but the MLPs' weights being fewer |
+//! | `generation_MODEL_prefill` | reading 128 tokens, the last one's logits |
+//! | `generation_MODEL_decode` | a token after them, its logits on the host; mean of the steps of a repetition |
+//! | `generation_MODEL_core_decode` | the same with the core neurons of the prompt, 20 % of each layer |
+//! | `generation_MODEL_ffn`, `.._core_ffn` | the MLPs of all layers, of one token, by themselves |
+//! | `generation_MODEL_core_bound` | Amdahl's bound: `decode - (1 - active) ffn`, nothing but the MLPs' weights being fewer |
 //! | `stream` | reading 512 MiB from end to end on all threads |
 #![allow(clippy::print_stdout, reason = "this program prints timings")]
 
@@ -53,7 +53,8 @@ fn main() -> Result<()> {
         read_stream(repeats);
     }
     for model in MODELS {
-        let parts: Vec<&str> = PARTS.into_iter().filter(|p| is_wanted(&format!("{model}_{p}"))).collect();
+        let parts: Vec<&str> =
+            PARTS.into_iter().filter(|p| is_wanted(&format!("generation_{model}_{p}"))).collect();
         if !parts.is_empty() {
             Measured::open(model, &device)?.run(repeats, &parts)?;
         }
@@ -142,7 +143,7 @@ impl Measured {
                 _ => (times.decode - (1.0 - times.active) * times.ffn, times.bytes[1]),
             };
             println!(
-                "{{\"name\": \"{}_{part}\", \"seconds\": {seconds}, \"weight_bytes\": {bytes}, \"active_fraction\": {}}}",
+                "{{\"name\": \"generation_{}_{part}\", \"seconds\": {seconds}, \"weight_bytes\": {bytes}, \"active_fraction\": {}}}",
                 self.name, times.active
             );
         }

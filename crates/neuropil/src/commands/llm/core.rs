@@ -16,18 +16,18 @@ pub(crate) struct CoreArguments {
     /// Read the prompt with every MLP neuron and write on with this share of each sparse layer's, in (0, 1]
     #[arg(long, value_name = "FRACTION", allow_hyphen_values = true)]
     core_neurons: Option<f64>,
-    /// Who chooses them: the prompt's own activations, or the cluster of texts that it is nearest to
-    #[arg(long, value_enum, default_value_t = Predict::Stability)]
-    predict: Predict,
+    /// Who chooses them: the prompt's own activations, where it is not given, or the cluster of texts that it is nearest to
+    #[arg(long, value_enum)]
+    predict: Option<Predict>,
     /// The clusters that `core-bank` wrote
     #[arg(long, value_name = "BANK.safetensors", help = "The clusters that core-bank wrote")]
     cluster_bank: Option<PathBuf>,
     /// Which layers are sparse, from 0, both ends included; 16 % to 85 % of the depth where it is not given
     #[arg(long, value_name = "FIRST-LAST|all")]
     core_layers: Option<Layers>,
-    /// Share of a token's positive activations that counts as its core, in (0, 1]
-    #[arg(long, default_value_t = 0.2, value_name = "ALPHA", allow_hyphen_values = true)]
-    token_core: f64,
+    /// Share of a token's positive activations that counts as its core, in (0, 1]; 0.2 where it is not given
+    #[arg(long, value_name = "ALPHA", allow_hyphen_values = true)]
+    token_core: Option<f64>,
 }
 
 /// Who chooses.
@@ -80,10 +80,14 @@ impl CoreArguments {
     /// # Errors
     /// A failure of usage.
     pub(crate) fn wanted(&self) -> Result<bool> {
-        let similar = self.predict == Predict::Similarity;
+        let similar = self.predict == Some(Predict::Similarity);
         let wanted = self.core_neurons.is_some();
-        let wrong = if !wanted && (similar || self.cluster_bank.is_some() || self.core_layers.is_some()) {
-            "--predict, --cluster-bank and --core-layers say how --core-neurons are chosen: give a share of them"
+        let how = self.predict.is_some()
+            || self.cluster_bank.is_some()
+            || self.core_layers.is_some()
+            || self.token_core.is_some();
+        let wrong = if how && !wanted {
+            "--predict, --cluster-bank, --core-layers and --token-core say how --core-neurons are chosen: give their share"
         } else if similar && self.cluster_bank.is_none() {
             "--predict similarity chooses by --cluster-bank, which `neuropil llm core-bank` writes"
         } else if wanted && !similar && self.cluster_bank.is_some() {
@@ -99,7 +103,8 @@ impl CoreArguments {
     pub(crate) fn plan(&self, from: &ModelArguments, model: &HookedLm, force: bool) -> Result<Option<Plan>> {
         let (true, Some(beta)) = (self.wanted()?, self.core_neurons) else { return Ok(None) };
         let shape = model.config();
-        let mut config = CoreConfig { alpha: self.token_core, beta, ..CoreConfig::for_model(shape) };
+        let mut config = CoreConfig { beta, ..CoreConfig::for_model(shape) };
+        config.alpha = self.token_core.unwrap_or(config.alpha);
         match self.core_layers {
             None => {}
             Some(Layers::All) => config = config.in_all_layers(shape.layers),
