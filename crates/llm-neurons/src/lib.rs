@@ -35,8 +35,8 @@
 #![forbid(unsafe_code)]
 
 mod any_model;
-mod codec;
 pub mod autoencoder;
+mod codec;
 pub mod core_neurons;
 mod documents;
 mod ees;

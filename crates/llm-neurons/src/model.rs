@@ -23,7 +23,7 @@ pub use config_json::LlamaShape;
 pub(crate) use layers::{Linear, Norm};
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
+pub(crate) use mlp::indices;
 pub(crate) use rope::frequencies;
 pub use save::check_free;
-pub(crate) use mlp::indices;
 pub use weights::WeightFiles;

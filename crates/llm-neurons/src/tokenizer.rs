@@ -56,21 +56,16 @@ impl TextTokenizer {
             let expected = format!("ids below the model's vocabulary of {}", config.vocab);
             return Err(Error::config(path.display().to_string(), format!("token id {largest}"), expected));
         }
-        let path = folder.join("tokenizer_config.json");
-        let asked = match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
+        let asked = match about {
+            Some((path, bytes)) => {
+                let value: Value = serde_json::from_slice(bytes).map_err(|e| Error::file(path, e))?;
                 match value.get("add_bos_token") {
                     None | Some(Value::Null) => false,
                     Some(Value::Bool(asked)) => *asked,
                     Some(other) => {
-                        return Err(Error::config("add_bos_token", other, "true or false").at(&path));
+                        return Err(Error::config("add_bos_token", other, "true or false").at(path));
                     }
                 }
-        let asked = match about {
-            Some((path, bytes)) => {
-                let value: Value = serde_json::from_slice(bytes).map_err(|e| Error::file(path, e))?;
-                value.get("add_bos_token").and_then(Value::as_bool).unwrap_or(false)
             }
             None => false,
         };

@@ -8,8 +8,10 @@ pub mod s02_document_membership;
 pub mod s03_language_neurons;
 #[cfg(feature = "llm")]
 pub mod s04_coreinfer;
-pub mod s06_relation_neurons;
+#[cfg(feature = "llm")]
 pub mod s05_foxp2;
+#[cfg(feature = "llm")]
+pub mod s06_relation_neurons;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

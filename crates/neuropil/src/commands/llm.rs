@@ -17,10 +17,10 @@ mod neuron_sets;
 mod parity;
 mod perplexity;
 mod relation_neurons;
-mod texts;
-mod train;
 mod sae;
 mod steer;
+mod texts;
+mod train;
 
 use clap::Subcommand;
 

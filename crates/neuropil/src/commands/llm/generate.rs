@@ -43,10 +43,9 @@ pub(crate) struct Generate {
     /// Set the neurons of this file to zero
     #[arg(long, value_name = "SET.json")]
     drop: Option<PathBuf>,
-    /// Use a set of neurons or a bank of clusters that was made for another model
     #[command(flatten)]
     steer: SteerArguments,
-    /// Use a set of neurons, or a plan, that was made for another model
+    /// Use a set of neurons, a bank of clusters or a plan that was made for another model
     #[arg(long)]
     force: bool,
 }
