@@ -218,7 +218,7 @@ fn what_cannot_be_written_or_scored_is_refused() {
 
     let score =
         |texts: &[Vec<u32>]| second_halves(&model, texts, core, Strategy::Stable).map(|n| n.nll.tokens);
-    assert_eq!(score(&[vec![1, 2], vec![1; context + 1]]), Ok(1 + context + 1 - (context + 1) / 2));
+    assert_eq!(score(&[vec![1, 2], vec![1; context + 1]]), Ok(1 + context + 1 - context.div_ceil(2)));
     assert!(matches!(score(&[]), Err(Error::TooFew { .. })));
     assert!(matches!(score(&[vec![1]]), Err(Error::Prompt { found: 1, .. })));
     assert!(matches!(score(&[vec![1, 2], vec![]]), Err(Error::Prompt { found: 0, .. })));
