@@ -21,6 +21,9 @@ use crate::failure::{Failure, Result};
 use crate::progress;
 use crate::verb::Verb;
 
+/// Files by their names.
+type NamedFiles = Vec<(&'static str, Vec<u8>)>;
+
 /// Train a language model on a text, from a folder or from the start, with or without sensitivity dropout
 #[derive(Debug, Args)]
 pub(crate) struct Train {
@@ -244,7 +247,7 @@ impl Train {
     }
 
     /// The model, and its tokenizer's files.
-    fn model(&self, context: &Context) -> Result<(HookedLm, Vec<(&'static str, Vec<u8>)>)> {
+    fn model(&self, context: &Context) -> Result<(HookedLm, NamedFiles)> {
         let Some(folder) = &self.model else {
             let d = LlamaShape::default();
             let hidden = self.shape.hidden.unwrap_or(d.hidden);
