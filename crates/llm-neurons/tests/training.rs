@@ -13,11 +13,14 @@ use probes::{HookSet, NoTaps};
 use recordings::{Intervention, Site};
 use tensor_backend::DeviceSpec;
 use tensor_backend::bridge::{float_array, scalar};
+use tensor_backend::harness::TestDevice;
 
 const FAMILIES: [&str; 6] =
     ["gpt_neox_parallel", "gpt_neox_sequential", "llama_gqa", "opt_relu", "gpt2", "qwen2"];
 /// Loss of a batch against the log-probabilities of the texts one by one, in 32-bit floats.
 const NATS: f64 = 1e-5;
+/// Losses of one device against another's: differences of rounding that eight steps have made larger.
+const DEVICES: f64 = 1e-3;
 /// AdamW against the equations in f64: one part in 10^4 of a step of the learning rate.
 const STEP: f64 = 1e-4;
 
@@ -190,6 +193,20 @@ fn training_learns_and_the_same_seed_gives_the_same_run() {
     });
     assert_eq!(stopped.unwrap().losses, one.losses[..3]);
     assert_eq!(seen, [(0, 60), (1, 60), (2, 60)]);
+}
+
+tensor_backend::cross_backend_tests! {
+    fn every_device_learns_the_same(on: &TestDevice) {
+        let config = crate::tiny(5).config().clone();
+        let model = crate::HookedLm::initialise(config, 5, on.device()).unwrap();
+        let plan = crate::LmTraining { steps: 8, batch: 4, window: 16, rate: 3e-3, clip_norm: Some(0.5), ..Default::default() };
+        let there = crate::train(model, &crate::rose(), plan.clone(), &mut |_| true).unwrap();
+        let here = crate::train(crate::tiny(5), &crate::rose(), plan, &mut |_| true).unwrap();
+        for (t, (a, b)) in there.losses.iter().zip(&here.losses).enumerate() {
+            assert!((a - b).abs() < crate::DEVICES, "step {t}: {a} {b}");
+        }
+        assert!(there.losses[7] < there.losses[0] - 0.1, "{:?}", there.losses);
+    }
 }
 
 #[test]

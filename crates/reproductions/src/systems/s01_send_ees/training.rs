@@ -223,30 +223,3 @@ fn figure(trios: &[&[Run]], outcome: &mut Outcome) -> Result<()> {
     )?);
     Ok(())
 }
-
-#[cfg(test)]
-mod temporary {
-    #[test]
-    fn numbers() {
-        let n: usize = std::env::var("SEEDS").unwrap().parse().unwrap();
-        let plan = crate::Plan {
-            tier: if n == 1 {
-                crate::Tier::Quick
-            } else if n == 3 {
-                crate::Tier::Ci
-            } else {
-                crate::Tier::Full
-            },
-            seed: 0,
-            data: None,
-            device: "cpu".to_owned(),
-        };
-        let mut outcome = crate::Outcome::default();
-        let clock = std::time::Instant::now();
-        super::training(&plan, &mut outcome).unwrap();
-        for m in &outcome.measurements {
-            println!("{m:?}");
-        }
-        println!("{:?}", clock.elapsed());
-    }
-}
