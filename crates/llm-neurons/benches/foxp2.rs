@@ -1,15 +1,19 @@
-//! Steering at the size of the published runs: the subspace of 1000 pairs, its stability, and the edit of one position.
+//! Steering at the size of the published runs: the subspace of 1000 pairs, its stability, and the edit of one position; and
+//! lifts on a small trained model, by the newest token and by whole prompts.
 
 use std::hint::black_box;
 
 use burn::tensor::FloatDType;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use llm_neurons::foxp2::{
-    LayerFit, Scale, SteerTensor, Strength, bootstrap_stability, fit_layer, steering_subspace, unit_rows,
+    LayerFit, Scale, SteerTensor, Strength, TokenSets, WeakPrompts, bootstrap_stability, fit_layer,
+    steering_subspace, unit_rows,
 };
-use ndarray::Array2;
+use llm_neurons::model::{Forward, Head, HookedLm, LmConfig, Tokens, WeightFiles};
+use ndarray::{Array2, Axis};
 use numerics::rng::{normals, stream};
-use probes::{SparseAutoencoder, SparseAutoencoderConfig};
+use probes::{HookSet, SparseAutoencoder, SparseAutoencoderConfig};
+use recordings::{Edit, Intervention, Positions, Site};
 use tensor_backend::{DeviceSpec, bridge};
 
 const PAIRS: usize = 1000;
@@ -84,5 +88,43 @@ fn edit(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, subspace, edit);
+/// 16 vectors after block 1 of 4, at the end of 40 prompts of 12 tokens.
+fn lift(c: &mut Criterion) {
+    let Ok(opened) = DeviceSpec::Auto.open() else { return };
+    let at =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/00-tiny-multilingual-lm-pud");
+    let Ok(text) = std::fs::read_to_string(at.join("llama.config.json")) else { return };
+    let (Ok(config), Ok(files)) =
+        (LmConfig::parse(&text), WeightFiles::open_file(&at.join("llama.model.f16.safetensors")))
+    else {
+        return;
+    };
+    let Ok(model) = HookedLm::from_files(config, &files, FloatDType::F32, &opened.device) else { return };
+    let prompts: Vec<Vec<u32>> =
+        (0..40_u32).map(|i| (0..12).map(|t| 3 + (i * 37 + t * 101) % 1000).collect()).collect();
+    let vectors = draw("bench/lift", 16, model.config().hidden);
+    let Ok(sets) = TokenSets::new(vec![300], vec![301], model.config().vocab) else { return };
+    let Ok(weak) = WeakPrompts::new(&model, &prompts, &sets, &[1], 8192) else { return };
+    let mut group = c.benchmark_group("foxp2/lift/prompts40x12/vectors16");
+    group.sample_size(10);
+    group.bench_function("newest-token", |b| b.iter(|| weak.with_vectors(1, black_box(&vectors.view()))));
+    let rows: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+    let tokens = Tokens::padded(&rows, true);
+    group.bench_function("whole-prompts", |b| {
+        b.iter(|| {
+            for vector in black_box(&vectors).axis_iter(Axis(0)) {
+                let mut hooks = HookSet::new();
+                let edit = Edit::AddVector { vector: vector.to_vec() };
+                let added =
+                    hooks.edit(Intervention { site: Site::ResidPost(1), edit, positions: Positions::Last });
+                let with = Forward { head: Head::Last, ..Forward::default() };
+                let logits = model.forward(&tokens, with, &mut hooks);
+                let _ = black_box((added, logits.map(|l| l.map(|l| bridge::scalar(l.sum())))));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, subspace, edit, lift);
 criterion_main!(benches);

@@ -12,21 +12,31 @@
 //! Saha, Joshi, Jain, Chadha, Das, *Neural FOXP2: Language Specific Neuron Steering for Targeted Language Improvement in
 //! LLMs*, ACL 2026, arXiv 2602.00945. The features `z` are codes of a [`probes::SparseAutoencoder`] of the residual
 //! stream at the last position, scaled to unit length ([`unit_rows`]).
+//!
+//! [`FitConfig::run`] goes from paired sentences to a [`SteeringPlan`], which [`SteeringPlan::attach`] hooks into a model.
 
+mod attach;
+mod control;
 mod defaultness;
 mod edit;
 mod files;
+mod fit;
 mod grid;
 mod layer;
 mod neurons;
 mod plan;
+mod residuals;
 mod subspace;
 mod tensor;
 mod tokens;
+mod weak;
 mod window;
 
 pub use defaultness::{Defaultness, TokenSetTensors, defaultness, mean_defaultness};
 pub use edit::{Scale, Strength, unit_rows};
+pub use fit::{
+    Attractor, Fit, FitConfig, FitTexts, FittedLayer, LayerAutoencoder, Steered, WindowChoice, search,
+};
 pub use grid::{Grid, GridPoint, GridResult, Measured, grid_search};
 pub use layer::{LayerFit, LayerQuality, LayerSteer, fit_layer};
 pub use neurons::{
@@ -34,7 +44,9 @@ pub use neurons::{
     selectivity_floor, trace_units,
 };
 pub use plan::SteeringPlan;
+pub use residuals::{PairResiduals, last_residuals};
 pub use subspace::{SteeringSubspace, bootstrap_stability, restricted_difference, steering_subspace};
 pub use tensor::SteerTensor;
 pub use tokens::{PieceEncoding, Ranges, TargetLanguage, TokenSets, decode_piece};
+pub use weak::WeakPrompts;
 pub use window::{Window, WindowRule, best_window};

@@ -2,7 +2,8 @@
 //!
 //! [`language`] finds the neurons of a language, [`relation`] those of a relation between facts, [`core_neurons`] those
 //! that a prompt needs; all three work on numbers that were recorded, on the host.
-//! [`foxp2`] steers a model to another default language.
+//! [`foxp2`] steers a model to another default language, [`autoencoder`] takes the activations of a site apart into sparse
+//! features.
 //!
 //! EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
 //! moments, Efficient EigenScore (EES).
@@ -34,8 +35,10 @@
 #![forbid(unsafe_code)]
 
 mod any_model;
+pub mod autoencoder;
 mod codec;
 pub mod core_neurons;
+mod documents;
 mod ees;
 mod eigenscore;
 mod error;
@@ -43,6 +46,7 @@ mod finite;
 pub mod foxp2;
 pub mod generate;
 mod keys;
+mod knockout;
 pub mod language;
 mod language_model;
 pub mod membership;
@@ -50,6 +54,7 @@ pub mod model;
 mod neurons;
 pub mod parity;
 pub mod perplexity;
+pub mod planted;
 pub mod recurrent;
 pub mod relation;
 pub mod score;
@@ -60,6 +65,7 @@ pub mod training;
 
 pub use any_model::{AnyMemory, AnyModel};
 pub use codec::{Characters, Codec};
+pub use documents::{Documents, Windows, data_sha256, file_sha256};
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
 pub use ees::edge::{Edge, SpectralEdge};
@@ -73,11 +79,12 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use knockout::{Knockout, Losses};
 pub use language_model::{LanguageModel, drop_neurons};
 pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,
 };
-pub use neurons::ablation;
+pub use neurons::{ablation, drop_members, members_of, random_control};
 pub use set_overlap::SetOverlap;
 pub use tokenizer::TextTokenizer;

@@ -42,6 +42,12 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         &crate::systems::s02_document_membership::DocumentMembership,
         #[cfg(feature = "llm")]
         &crate::systems::s03_language_neurons::LanguageNeurons,
+        #[cfg(feature = "llm")]
+        &crate::systems::s04_coreinfer::CoreInfer,
+        #[cfg(feature = "llm")]
+        &crate::systems::s05_foxp2::NeuralFoxp2,
+        #[cfg(feature = "llm")]
+        &crate::systems::s06_relation_neurons::RelationNeurons,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

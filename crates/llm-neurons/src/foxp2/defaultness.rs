@@ -101,7 +101,7 @@ impl TokenSetTensors {
 }
 
 impl Defaultness {
-    fn of(target: f64, english: f64) -> Self {
+    pub(super) fn of(target: f64, english: f64) -> Self {
         Self { difference: target - english, target, english }
     }
 }

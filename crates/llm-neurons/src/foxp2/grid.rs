@@ -24,6 +24,30 @@ impl Default for Grid {
     }
 }
 
+impl Grid {
+    /// Whether the strengths make sense.
+    ///
+    /// # Errors
+    /// [`Error::TooFew`] for an empty list; [`Error::Parameter`] for a lambda that is not positive, a ratio or tolerance below
+    /// zero.
+    pub fn validate(&self) -> Result<()> {
+        for (what, list) in [("lambdas", &self.lambdas), ("ratios", &self.ratios)] {
+            if list.is_empty() {
+                return Err(Error::TooFew { what, needed: 1, found: 0 });
+            }
+        }
+        if let Some(bad) = self.lambdas.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
+            return Err(Error::Parameter { name: "lambda", value: *bad, expected: "a positive number" });
+        }
+        let ratios = self.ratios.iter().chain(&self.tolerance);
+        if let Some(bad) = ratios.into_iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
+            let expected = "a number of zero or more";
+            return Err(Error::Parameter { name: "ratio or tolerance", value: *bad, expected });
+        }
+        Ok(())
+    }
+}
+
 /// What was measured at a strength.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measured {
@@ -66,8 +90,7 @@ pub struct GridResult {
 /// Measures without steering, then at each strength.
 ///
 /// # Errors
-/// [`Error::TooFew`] for an empty grid; [`Error::Parameter`] for a lambda that is not positive, a ratio or tolerance below
-/// zero, or a measurement that is not finite; those of `measure`.
+/// Those of [`Grid::validate`]; [`Error::Parameter`] for a measurement that is not finite; those of `measure`.
 ///
 /// ```
 /// use llm_neurons::foxp2::{Defaultness, Grid, Measured, grid_search};
@@ -80,19 +103,7 @@ pub struct GridResult {
 /// # Ok::<(), llm_neurons::Error>(())
 /// ```
 pub fn grid_search(grid: &Grid, mut measure: impl FnMut(Strength) -> Result<Measured>) -> Result<GridResult> {
-    for (what, list) in [("lambdas", &grid.lambdas), ("ratios", &grid.ratios)] {
-        if list.is_empty() {
-            return Err(Error::TooFew { what, needed: 1, found: 0 });
-        }
-    }
-    if let Some(bad) = grid.lambdas.iter().find(|x| !(x.is_finite() && **x > 0.0)) {
-        return Err(Error::Parameter { name: "lambda", value: *bad, expected: "a positive number" });
-    }
-    let ratios = grid.ratios.iter().chain(&grid.tolerance);
-    if let Some(bad) = ratios.into_iter().find(|x| !(x.is_finite() && **x >= 0.0)) {
-        let expected = "a number of zero or more";
-        return Err(Error::Parameter { name: "ratio or tolerance", value: *bad, expected });
-    }
+    grid.validate()?;
     let mut checked = |strength: Strength| {
         let found = measure(strength)?;
         let parts = [found.defaultness.difference, found.defaultness.target, found.guard];

@@ -1,9 +1,12 @@
 //! Stage II: which layers are steered together.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// How a window of layers is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WindowRule {
     /// The sum of the layers' scores (the published code): with positive scores the longest window always wins.

@@ -74,15 +74,21 @@ impl KvCache {
                 expected: "at least one copy of one sequence".to_owned(),
             });
         }
+        Ok(self.tile(times))
+    }
+
+    /// All its sequences `times` over: the whole batch, then the whole batch again.
+    #[must_use]
+    pub(crate) fn tile(&self, times: usize) -> Self {
         let copy = |t: &Option<Tensor<4>>| t.as_ref().map(|t| t.clone().repeat_dim(0, times));
         let layers = self.layers.iter();
-        Ok(Self {
+        Self {
             layers: layers.map(|l| LayerCache { keys: copy(&l.keys), values: copy(&l.values) }).collect(),
             length: self.length,
             capacity: self.capacity,
             heads: self.heads,
-            valid: self.valid.iter().flat_map(|row| vec![row.clone(); times]).collect(),
-        })
+            valid: (0..times).flat_map(|_| self.valid.iter().cloned()).collect(),
+        }
     }
 
     /// Refuses a cache that was made for a model of another shape.

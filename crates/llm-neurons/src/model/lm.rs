@@ -12,6 +12,7 @@ use super::cache::KvCache;
 use super::config::{LmConfig, Position};
 use super::layers::Norm;
 use super::mlp::Mlp;
+use super::one_row::product;
 use super::rope::Rotation;
 use crate::{Error, Result};
 
@@ -208,6 +209,35 @@ impl HookedLm {
         head: Head,
         taps: &mut T,
     ) -> Result<Option<Tensor<3>>> {
+        self.go_on(layer, x, tokens, None, head, taps)
+    }
+
+    /// Goes on after block `layer` from its output `[batch, time, hidden]` of the tokens that follow those in a cache.
+    /// The cache does not count them as read: the same tokens may be gone on from again, with another output.
+    ///
+    /// # Errors
+    /// Those of [`HookedLm::forward`].
+    pub fn resume<T: Taps>(
+        &self,
+        layer: usize,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        cache: &mut KvCache,
+        head: Head,
+        taps: &mut T,
+    ) -> Result<Option<Tensor<3>>> {
+        self.go_on(layer, x, tokens, Some(cache), head, taps)
+    }
+
+    fn go_on<T: Taps>(
+        &self,
+        layer: usize,
+        x: Tensor<3>,
+        tokens: &Tokens,
+        mut cache: Option<&mut KvCache>,
+        head: Head,
+        taps: &mut T,
+    ) -> Result<Option<Tensor<3>>> {
         let (batch, time) = tokens.ids.dim();
         let wanted = [batch, time, self.config.hidden];
         if layer >= self.config.layers || x.dims() != wanted {
@@ -218,10 +248,10 @@ impl HookedLm {
                 format!("{:?} after block {layer}", x.dims()),
             ));
         }
-        let (_, frame) = self.begin(tokens, None)?;
+        let (_, frame) = self.begin(tokens, cache.as_deref())?;
         let mut x = taps.tap(Site::ResidPost(layer), x, &frame.span)?;
         for (next, block) in self.blocks.iter().enumerate().skip(layer + 1) {
-            x = block.forward(x, next, &frame, None, None, taps)?;
+            x = block.forward(x, next, &frame, cache.as_deref_mut(), None, taps)?;
         }
         self.finish(x, head, &frame, taps)
     }
@@ -343,7 +373,7 @@ impl HookedLm {
         }
         let weight = self.head.as_ref().map_or_else(|| self.embed.val(), Param::val);
         let [batch, time, _] = x.dims();
-        let logits = x.reshape([batch * time, hidden]).matmul(weight.transpose());
+        let logits = product(x.reshape([batch * time, hidden]), weight);
         let logits = logits.reshape([batch, time, self.config.vocab]);
         Ok(Some(taps.tap(Site::Logits, logits, span)?))
     }

@@ -1,10 +1,12 @@
 //! From a Hugging Face folder, or from nothing, to a model.
 
 use std::collections::BTreeSet;
+use std::marker::PhantomData;
 use std::path::Path;
 
 use burn::module::Param;
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use half::{bf16, f16};
 use numerics::rng::{normals, stream};
 
 use super::attention::Attention;
@@ -15,17 +17,20 @@ use super::layers::{Linear, Norm};
 use super::lm::HookedLm;
 use super::mlp::Mlp;
 use super::rope::frequencies;
-use super::weights::WeightFiles;
+use super::weights::{Weight, WeightFiles};
 use crate::{Error, Result};
 
 impl HookedLm {
     /// Loads `config.json` and `model.safetensors` (or the shards of its index) of a folder, as `dtype` on `device`.
     ///
-    /// Tensors are read one by one: beside the model itself memory holds one of them.
+    /// Weights may be stored as f32, f16 or bf16, whatever `dtype` is: they are widened without loss, and narrowed to the
+    /// nearest number. Tensors are read one by one, in pieces: beside the model itself memory holds at most one of them,
+    /// and that where its parts are stored in another order.
     ///
     /// # Errors
     /// Those of [`LmConfig::read`] and [`WeightFiles::open`]; [`Error::Weights`] for a tensor that is missing, left over,
-    /// of another shape, or not finite; [`Error::Tensor`] when the device does not compute in `dtype`.
+    /// of another shape, not finite, or beyond what `dtype` holds; [`Error::Tensor`] when the device does not compute in
+    /// `dtype`.
     pub fn load(folder: &Path, dtype: FloatDType, device: &Device) -> Result<Self> {
         Self::from_files(LmConfig::read(folder)?, &WeightFiles::open(folder)?, dtype, device)
     }
@@ -44,10 +49,15 @@ impl HookedLm {
         if !device.supports_dtype(burn::tensor::DType::from(dtype)) {
             return Err(Error::Tensor { message: format!("{device:?} does not compute in {dtype:?}") });
         }
-        let mut loader = Loader::new(config, Source::Files(files), dtype, device);
-        let model = loader.model()?;
-        loader.check_rest(files)?;
-        Ok(model)
+        match dtype {
+            FloatDType::F64 => load::<f64>(config, files, device),
+            FloatDType::F32 => load::<f32>(config, files, device),
+            FloatDType::F16 => load::<f16>(config, files, device),
+            FloatDType::BF16 => load::<bf16>(config, files, device),
+            FloatDType::Flex32 => {
+                Err(Error::Tensor { message: "a model computes in f64, f32, f16 or bf16".to_owned() })
+            }
+        }
     }
 
     /// A model that knows nothing yet, in 32-bit floats.
@@ -64,7 +74,7 @@ impl HookedLm {
         if !device.supports_dtype(burn::tensor::DType::from(dtype)) {
             return Err(Error::Tensor { message: format!("{device:?} does not compute in {dtype:?}") });
         }
-        Loader::new(config, Source::Drawn { seed }, dtype, device).model()
+        Loader::<f32>::new(config, Source::Drawn { seed }, device).model()
     }
 }
 
@@ -87,18 +97,26 @@ enum Role {
 /// Standard deviation of weights that begin.
 const SPREAD: f64 = 0.02;
 
-struct Loader<'a> {
+fn load<T: Weight>(config: LmConfig, files: &WeightFiles, device: &Device) -> Result<HookedLm> {
+    let mut loader = Loader::<T>::new(config, Source::Files(files), device);
+    let model = loader.model()?;
+    loader.check_rest(files)?;
+    Ok(model)
+}
+
+/// Reads, or draws, weights as numbers of type `T`.
+struct Loader<'a, T> {
     config: LmConfig,
     names: Names,
     source: Source<'a>,
-    dtype: FloatDType,
     device: &'a Device,
     prefix: &'static str,
     used: BTreeSet<String>,
+    number: PhantomData<T>,
 }
 
-impl<'a> Loader<'a> {
-    fn new(config: LmConfig, source: Source<'a>, dtype: FloatDType, device: &'a Device) -> Self {
+impl<'a, T: Weight> Loader<'a, T> {
+    fn new(config: LmConfig, source: Source<'a>, device: &'a Device) -> Self {
         let names = names(config.family);
         let full = format!("{}{}", names.prefix, names.embed);
         let shorter = names.prefix.strip_prefix("model.").unwrap_or("");
@@ -107,7 +125,7 @@ impl<'a> Loader<'a> {
             Source::Files(files) if files.shape(&full).is_none() => shorter,
             _ => names.prefix,
         };
-        Self { config, names, source, dtype, device, prefix, used: BTreeSet::new() }
+        Self { config, names, source, device, prefix, used: BTreeSet::new(), number: PhantomData }
     }
 
     fn model(&mut self) -> Result<HookedLm> {
@@ -196,8 +214,8 @@ impl<'a> Loader<'a> {
             true => Some(self.values(&format!("{name}.bias"), &[3 * width], Role::Bias)?),
             false => None,
         };
-        let mut weights = [(); 3].map(|()| vec![0.0; width * hidden]);
-        let mut biases = [(); 3].map(|()| vec![0.0; width]);
+        let mut weights = [(); 3].map(|()| vec![T::default(); width * hidden]);
+        let mut biases = [(); 3].map(|()| vec![T::default(); width]);
         for row in 0..3 * width {
             let (part, to) = place(row);
             weights[part][to * hidden..(to + 1) * hidden]
@@ -227,7 +245,7 @@ impl<'a> Loader<'a> {
     }
 
     /// A linear map's weight as `[to, from]`; GPT-2 stores it the other way round.
-    fn weight(&mut self, name: &str, from: usize, to: usize, role: Role) -> Result<Vec<f32>> {
+    fn weight(&mut self, name: &str, from: usize, to: usize, role: Role) -> Result<Vec<T>> {
         let name = format!("{name}.weight");
         if !matches!(self.names.qkv, Qkv::Thirds(_)) {
             return self.values(&name, &[to, from], role);
@@ -256,28 +274,28 @@ impl<'a> Loader<'a> {
         Ok(Param::from_tensor(self.upload(values, shape)))
     }
 
-    fn values(&mut self, name: &str, shape: &[usize], role: Role) -> Result<Vec<f32>> {
+    fn values(&mut self, name: &str, shape: &[usize], role: Role) -> Result<Vec<T>> {
         match self.source {
             Source::Files(files) => {
                 self.used.insert(name.to_owned());
-                files.read(name, shape)
+                files.read_as(name, shape)
             }
             Source::Drawn { seed } => {
                 let length = shape.iter().product();
                 let spread = match role {
-                    Role::Bias => return Ok(vec![0.0; length]),
-                    Role::Gain => return Ok(vec![1.0; length]),
+                    Role::Bias => return Ok(vec![T::default(); length]),
+                    Role::Gain => return Ok(vec![T::narrow(1.0); length]),
                     Role::Weight => SPREAD,
                     Role::Residual => SPREAD / (2.0 * self.config.layers as f64).sqrt(),
                 };
                 let mut draws = stream(seed, &format!("llm.initialise/{name}"), 0);
-                Ok(normals(&mut draws, length).into_iter().map(|x| (x * spread) as f32).collect())
+                Ok(normals(&mut draws, length).into_iter().map(|x| T::narrow((x * spread) as f32)).collect())
             }
         }
     }
 
-    fn upload<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
-        Tensor::from_data(TensorData::new(values, shape), (self.device, self.dtype.into()))
+    fn upload<const D: usize>(&self, values: Vec<T>, shape: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, shape), (self.device, T::dtype()))
     }
 
     fn outer(&self, name: &str) -> String {
@@ -291,7 +309,7 @@ impl<'a> Loader<'a> {
             Some(name) => Err(Error::Weights {
                 name: name.to_owned(),
                 expected: "no such tensor in this family".to_owned(),
-                found: format!("{:?}", files.shape(name).unwrap_or_default()),
+                found: format!("{:?} in {}", files.shape(name).unwrap_or_default(), files.place()),
             }),
             None => Ok(()),
         }

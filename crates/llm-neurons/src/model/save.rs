@@ -25,6 +25,15 @@ impl HookedLm {
     /// [`Error::File`] for a folder that holds something already, or what the operating system says; [`Error::Weights`]
     /// for a weight that is not finite; [`Error::Config`] for a model that the family's files cannot express.
     pub fn save(&self, folder: &Path, tokenizer: Option<&[u8]>) -> Result<()> {
+        let tokenizer = tokenizer.map(|bytes| ("tokenizer.json", bytes));
+        self.save_with(folder, tokenizer.as_slice())
+    }
+
+    /// [`HookedLm::save`] with any files beside the model's, by their names.
+    ///
+    /// # Errors
+    /// Those of [`HookedLm::save`].
+    pub fn save_with(&self, folder: &Path, others: &[(&str, &[u8])]) -> Result<()> {
         check_free(folder)?;
         let config = self.config.to_json()?;
         let config = serde_json::to_vec_pretty(&config).map_err(|e| Error::file(folder, e))?;
@@ -44,9 +53,7 @@ impl HookedLm {
         };
         write("config.json", &config)?;
         write("model.safetensors", &weights)?;
-        if let Some(tokenizer) = tokenizer {
-            write("tokenizer.json", tokenizer)?;
-        }
+        others.iter().try_for_each(|(name, bytes)| write(name, bytes))?;
         open_to_others(temporary.path()).map_err(|e| Error::file(folder, e))?;
         std::fs::rename(temporary.path(), folder).map_err(|e| Error::file(folder, e))?;
         // It has its name now: there is nothing left to remove.
@@ -103,11 +110,11 @@ impl HookedLm {
     }
 }
 
-/// Refuses a folder that holds something: training is not to overwrite a model.
+/// Refuses a folder that holds something, to which [`HookedLm::save`] would not write: to know before training.
 ///
 /// # Errors
 /// [`Error::File`].
-fn check_free(folder: &Path) -> Result<()> {
+pub fn check_free(folder: &Path) -> Result<()> {
     match std::fs::read_dir(folder) {
         Ok(entries) => match entries.count() {
             0 => Ok(()),

@@ -189,7 +189,7 @@ mod tests {
         for layers in 2..9 {
             assert_eq!(
                 EmbeddingLayer::Middle.site(layers),
-                Site::ResidPost((layers + 1) / 2 - 1),
+                Site::ResidPost(layers.div_ceil(2) - 1),
                 "{layers}"
             );
         }

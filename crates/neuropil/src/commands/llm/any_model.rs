@@ -10,7 +10,7 @@ impl ModelArguments {
     /// The folder's model, on the device of the context.
     pub(crate) fn load_any(&self, context: &Context) -> Result<AnyModel> {
         let files = AnyModel::examine(&self.model).map_err(failure)?;
-        context.admit("the model", files.elements() * self.dtype.bytes())?;
+        context.admit("the model", files.elements().saturating_mul(self.dtype.bytes()))?;
         let device = &context.open_device()?.device;
         AnyModel::load(&self.model, self.dtype.tensor(), device).map_err(failure)
     }

@@ -18,7 +18,7 @@ pub(crate) struct ModelArguments {
     /// A Hugging Face folder: config.json, model.safetensors or its shards, tokenizer.json
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Number type of weights and activations; norms and softmax are in f32
+    /// Number type of weights and activations, however the files store them; norms and softmax are in f32
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
 }
@@ -57,17 +57,18 @@ impl Dtype {
 impl ModelArguments {
     /// The model, on the device of the context.
     pub(crate) fn load(&self, context: &Context) -> Result<HookedLm> {
-        let config = LmConfig::read(&self.model).map_err(failure)?;
-        let files = WeightFiles::open(&self.model).map_err(failure)?;
-        let bytes = files.elements() * self.dtype.bytes();
+        let at = |error: Error| failure(error).or_at(&self.model);
+        let config = LmConfig::read(&self.model).map_err(at)?;
+        let files = WeightFiles::open(&self.model).map_err(at)?;
+        let bytes = files.elements().saturating_mul(self.dtype.bytes());
         context.admit("the model", bytes)?;
         let device = &context.open_device()?.device;
-        HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(failure)
+        HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(at)
     }
 
     /// Its tokenizer.
     pub(crate) fn tokenizer(&self, model: &HookedLm) -> Result<TextTokenizer> {
-        TextTokenizer::load(&self.model, model.config()).map_err(failure)
+        TextTokenizer::load(&self.model, model.config()).map_err(|e| failure(e).or_at(&self.model))
     }
 
     /// Hooks that drop the neurons of a set file; one of another model is refused, or with `force` warned of.

@@ -1,0 +1,427 @@
+//! `neuropil llm foxp2 fit`: from paired sentences to a plan that steers a model.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use llm_neurons::Error;
+use llm_neurons::foxp2::{
+    Attractor, FitConfig, Grid, PairResiduals, Scale, WeakPrompts, WindowChoice, WindowRule, search,
+};
+use llm_neurons::model::{HookedLm, WeightFiles};
+use llm_neurons::score::BATCH_TOKENS;
+use probes::SparseTraining;
+use recordings::ModelIdentity;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tensor_backend::training::Schedule;
+
+use super::super::lines::{NamedFile, check_out, list, most, pairs, tokens};
+use super::super::model::{ModelArguments, failure};
+use super::token_sets::Rule;
+use crate::context::Context;
+use crate::failure::{Failure, Result};
+use crate::progress::bar;
+use crate::verb::Verb;
+
+/// Pairs that are held out for prompts, at most, where none are given.
+const HELD_OUT: usize = 250;
+
+/// Find what makes a model speak another language, and write a plan that steers it there
+#[derive(Debug, Args)]
+pub(crate) struct Fit {
+    #[command(flatten)]
+    model: ModelArguments,
+    /// The language to leave and its sentences, one a line
+    #[arg(long, value_name = "en=FILE")]
+    source: NamedFile,
+    /// The language to speak and the same sentences in it, line by line
+    #[arg(long, value_name = "es=FILE")]
+    target: NamedFile,
+    /// Where to write the plan
+    #[arg(long, value_name = "STEER.safetensors")]
+    out: PathBuf,
+    /// Neutral prompts in the source language, one a line; left out: openings of a fifth of the pairs, then not fitted
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<PathBuf>,
+    /// Tokens of such an opening
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    opening: usize,
+    /// Text that must stay likely while steered (usually of the target language), one a line
+    #[arg(long, value_name = "FILE", requires = "tolerance")]
+    guard: Option<PathBuf>,
+    /// By how many nats a token that text may get worse
+    #[arg(long, value_name = "X", requires = "guard", allow_hyphen_values = true)]
+    tolerance: Option<f64>,
+    /// Layers to fit, such as 8,9,10; all when left out
+    #[arg(long, value_name = "LIST")]
+    layers: Option<String>,
+    /// Layers to steer; the best contiguous ones when left out
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["shortest", "longest", "window_rule"])]
+    window: Option<String>,
+    /// Fewest contiguous layers
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    shortest: usize,
+    /// Most contiguous layers
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    longest: usize,
+    /// How contiguous layers are judged: by the sum or the mean of their scores
+    #[arg(long, value_enum, default_value_t = Judge::Sum)]
+    window_rule: Judge,
+    /// Features of each layer's sparse autoencoder
+    #[arg(long, default_value_t = 1024, value_name = "N")]
+    features: usize,
+    /// Weight of the autoencoders' L1 penalty
+    #[arg(long, default_value_t = 5e-3, value_name = "X", allow_hyphen_values = true)]
+    sparsity: f64,
+    /// Passes over the pairs that train an autoencoder
+    #[arg(long, default_value_t = 150, value_name = "N")]
+    epochs: u64,
+    /// Sentences of a training batch
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    batch: usize,
+    /// Learning rate of the autoencoders
+    #[arg(long, default_value_t = 5e-4, value_name = "X", allow_hyphen_values = true)]
+    rate: f64,
+    /// Features of the largest selectivity that are tried in a layer
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    candidates: usize,
+    /// How often chance may make a feature selective in a layer; 0 tries them all, as the published code does
+    #[arg(long, default_value_t = 0.05, value_name = "P", allow_hyphen_values = true)]
+    chance: f64,
+    /// Strengths at which a feature's effect is measured
+    #[arg(long, default_value = "0.25,0.5,1,2", value_name = "LIST", allow_hyphen_values = true)]
+    alphas: String,
+    /// Strengths towards the target that are tried
+    #[arg(long, default_value = "0.5,1,2,4", value_name = "LIST", allow_hyphen_values = true)]
+    lambdas: String,
+    /// Strengths against the source that are tried, as shares of those towards the target
+    #[arg(long, default_value = "0,0.5,1", value_name = "LIST", allow_hyphen_values = true)]
+    ratios: String,
+    /// What the source language is taken for: the prompts, or the source sentences
+    #[arg(long, value_enum, default_value_t = Holds::Prompts)]
+    attractor: Holds,
+    /// Strengths in residual norms, as they are, or as the published code
+    #[arg(long, value_enum, default_value_t = Meaning::Relative)]
+    scale: Meaning,
+    /// How tokens of the two languages are told apart
+    #[arg(long, value_enum, default_value_t = Rule::Auto)]
+    token_sets: Rule,
+    /// By frequency: how many times as frequent
+    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
+    token_ratio: f64,
+    /// By frequency: how often a token must be there at all
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    token_count: u64,
+    /// Cut lines to this many tokens; the model's context when left out
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<usize>,
+}
+
+/// How windows are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Judge {
+    Sum,
+    Mean,
+}
+
+/// What the English attractor is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Holds {
+    Prompts,
+    Source,
+}
+
+/// What a strength means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Meaning {
+    Relative,
+    Absolute,
+    OfficialQuirks,
+}
+
+/// The answer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Answer {
+    /// The language that is left.
+    source: String,
+    /// The language that is spoken.
+    target: String,
+    /// Pairs of sentences that were fitted.
+    pairs: usize,
+    /// Neutral prompts.
+    prompts: usize,
+    /// Lines that were cut to the most tokens.
+    cut: usize,
+    /// Tokens that count as the target's.
+    target_tokens: usize,
+    /// Tokens that count as the source's.
+    source_tokens: usize,
+    /// Layer by layer.
+    layers: Vec<Layer>,
+    /// The layers that are steered.
+    window: Vec<usize>,
+    /// Their score.
+    window_score: f64,
+    /// The prompts without steering.
+    base: Masses,
+    /// The strengths that were tried.
+    grid: Vec<Point>,
+    /// The strength towards the target that was chosen.
+    lambda: f64,
+    /// The strength against the source that was chosen.
+    beta: f64,
+    /// Where the plan is.
+    out: String,
+}
+
+/// One layer.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Layer {
+    layer: usize,
+    /// Share of the variance that the autoencoder leaves.
+    unexplained: Option<f64>,
+    /// Codes of a sentence that are not zero.
+    l0: f64,
+    dead_fraction: f64,
+    largest_selectivity: f64,
+    /// Features that were tried.
+    candidates: usize,
+    /// Those that are selective for the target and raise its mass, by falling score.
+    neurons: Vec<usize>,
+    rank: Option<usize>,
+    mass: Option<f64>,
+    stability: Option<f64>,
+    /// Mass times stability; none where nothing is steered.
+    score: Option<f64>,
+}
+
+/// Probability of the next token, by language.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Masses {
+    /// dM: target less source.
+    difference: f64,
+    target: f64,
+    source: f64,
+}
+
+/// One strength.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Point {
+    lambda: f64,
+    beta: f64,
+    difference: f64,
+    target: f64,
+    source: f64,
+    /// dM above that without steering.
+    gain: f64,
+    /// Nats a token by which the guard's text got worse.
+    fall: f64,
+    allowed: bool,
+}
+
+impl Fit {
+    fn config(&self, seed: u64) -> Result<FitConfig> {
+        let window = match &self.window {
+            Some(text) => {
+                let mut layers: Vec<usize> = list("--window", text)?;
+                layers.sort_unstable();
+                WindowChoice::Layers(layers)
+            }
+            None => WindowChoice::Search {
+                shortest: self.shortest,
+                longest: self.longest,
+                rule: match self.window_rule {
+                    Judge::Sum => WindowRule::Sum,
+                    Judge::Mean => WindowRule::Mean,
+                },
+            },
+        };
+        Ok(FitConfig {
+            layers: self.layers.as_ref().map(|text| list("--layers", text)).transpose()?,
+            features: self.features,
+            coefficient: self.sparsity,
+            training: SparseTraining {
+                epochs: self.epochs,
+                batch_size: self.batch,
+                rate: Schedule::Constant { rate: self.rate },
+                ..SparseTraining::default()
+            },
+            candidates: self.candidates,
+            chance: (self.chance != 0.0).then_some(self.chance),
+            alphas: list("--alphas", &self.alphas)?,
+            scale: match self.scale {
+                Meaning::Relative => Scale::Relative,
+                Meaning::Absolute => Scale::Absolute,
+                Meaning::OfficialQuirks => Scale::OfficialQuirks,
+            },
+            attractor: match self.attractor {
+                Holds::Prompts => Attractor::WeakPrompts,
+                Holds::Source => Attractor::SourceText,
+            },
+            window,
+            batch_tokens: BATCH_TOKENS,
+            seed,
+            ..FitConfig::default()
+        })
+    }
+
+    fn grid(&self) -> Result<Grid> {
+        Ok(Grid {
+            lambdas: list("--lambdas", &self.lambdas)?,
+            ratios: list("--ratios", &self.ratios)?,
+            tolerance: self.tolerance,
+        })
+    }
+
+    /// Refuses an estimate beyond the memory that is allowed: residuals, the autoencoder and its training, codes, edits.
+    fn admit(&self, context: &Context, model: &HookedLm, pairs: usize, layers: usize) -> Result<()> {
+        let (d, f, n) = (model.config().hidden as u64, self.features as u64, 2 * pairs as u64);
+        let residuals = (layers as u64).saturating_mul(n.saturating_mul(d) * 8);
+        let encoders = (layers as u64).saturating_mul(d.saturating_mul(f).saturating_mul(8));
+        let training = d.saturating_mul(f).saturating_mul(4 * 8).saturating_add(n.saturating_mul(f) * 8);
+        context.admit("the fit", residuals.saturating_add(encoders).saturating_add(training))
+    }
+}
+
+impl Verb for Fit {
+    const NAME: &'static str = "llm.foxp2.fit";
+    type Answer = Answer;
+    const TENSORS: bool = true;
+
+    fn run(&self, context: &Context) -> Result<Answer> {
+        let (config, grid) = (self.config(context.seed)?, self.grid()?);
+        grid.validate().map_err(failure)?;
+        if self.source.name == self.target.name {
+            let name = &self.target.name;
+            return Err(Failure::usage(format!("--source and --target are both called {name:?}")));
+        }
+        if self.opening == 0 {
+            return Err(Failure::usage("--opening 0: expected at least 1"));
+        }
+        check_out(&self.out)?;
+        let model = self.model.load(context)?;
+        config.validate(model.config().layers).map_err(failure)?;
+        let tokenizer = self.model.tokenizer(&model)?;
+        let most = most(self.max_tokens, 1, model.config().context)?;
+        let (mut source, mut target, mut cut) =
+            pairs(&self.source.path, &self.target.path, &tokenizer, most)?;
+        let vocabulary = model.config().vocab;
+        let texts = [(self.source.name.as_str(), &source[..]), (self.target.name.as_str(), &target[..])];
+        let sets =
+            self.token_sets.sets(&tokenizer, vocabulary, texts, (self.token_ratio, self.token_count))?;
+        let weak = match &self.prompts {
+            Some(path) => {
+                let (prompts, also) = tokens(path, &tokenizer, most)?;
+                cut += also;
+                prompts
+            }
+            None => {
+                let held = (source.len() / 5).min(HELD_OUT);
+                if held == 0 {
+                    let message = "at least 5 pairs are needed to hold out prompts (--prompts gives them)";
+                    return Err(Failure::input(message).at(&self.source.path));
+                }
+                let kept = source.len() - held;
+                target.truncate(kept);
+                let mut openings = source.split_off(kept);
+                openings.iter_mut().for_each(|o| o.truncate(self.opening));
+                openings
+            }
+        };
+        let guard = match &self.guard {
+            Some(path) => {
+                let (guard, also) = tokens(path, &tokenizer, most)?;
+                cut += also;
+                guard
+            }
+            None => Vec::new(),
+        };
+        let layers = config.swept(model.config().layers);
+        self.admit(context, &model, source.len(), layers.len())?;
+
+        let steps = bar(2 * layers.len() as u64 + 2, "fitting");
+        let read =
+            PairResiduals::record(&model, &source, &target, &layers, config.batch_tokens).map_err(failure)?;
+        let prompts =
+            WeakPrompts::new(&model, &weak, &sets, &layers, config.batch_tokens).map_err(failure)?;
+        steps.inc(1);
+        let device = model.device();
+        let mut encoders = Vec::with_capacity(layers.len());
+        for i in 0..layers.len() {
+            encoders.push(config.autoencoder(&read, i, &device).map_err(failure)?);
+            steps.inc(1);
+        }
+        let fit = config.fit(&read, &encoders, &prompts).map_err(failure)?;
+        steps.inc(layers.len() as u64);
+        let window = fit.window().map_err(explained)?;
+        let steers = fit.steers(&window.layers).map_err(failure)?;
+        let found = search(&prompts, &steers, config.scale, &grid, &guard).map_err(failure)?;
+        let files = WeightFiles::open(&self.model.model).map_err(failure)?;
+        let identity = ModelIdentity {
+            tensors_sha256: files.tensors_sha256().map_err(failure)?,
+            source: self.model.model.display().to_string(),
+        };
+        let names = [self.source.name.as_str(), self.target.name.as_str()];
+        let plan = fit.plan(&window.layers, &found, identity, names).map_err(failure)?;
+        steps.finish_and_clear();
+        plan.save(&self.out).map_err(|e| failure(e).or_at(&self.out))?;
+        let layers = fit.layers.iter().zip(&encoders).map(|(l, e)| Layer {
+            layer: l.layer,
+            unexplained: e.unexplained,
+            l0: e.l0,
+            dead_fraction: e.dead_fraction,
+            largest_selectivity: l.largest_selectivity,
+            candidates: l.candidates.len(),
+            neurons: l.neurons.features.clone(),
+            rank: l.steer.as_ref().map(|s| s.quality.rank),
+            mass: l.steer.as_ref().map(|s| s.quality.mass),
+            stability: l.steer.as_ref().map(|s| s.quality.stability),
+            score: l.steer.as_ref().map(|s| s.quality.score()),
+        });
+        let base = found.base.defaultness;
+        Ok(Answer {
+            source: self.source.name.clone(),
+            target: self.target.name.clone(),
+            pairs: source.len(),
+            prompts: weak.len(),
+            cut,
+            target_tokens: sets.target().len(),
+            source_tokens: sets.english().len(),
+            layers: layers.collect(),
+            window: window.layers,
+            window_score: window.score,
+            base: Masses { difference: base.difference, target: base.target, source: base.english },
+            grid: found
+                .points
+                .iter()
+                .map(|p| Point {
+                    lambda: p.strength.lambda,
+                    beta: p.strength.beta,
+                    difference: p.measured.defaultness.difference,
+                    target: p.measured.defaultness.target,
+                    source: p.measured.defaultness.english,
+                    gain: p.gain,
+                    fall: p.fall,
+                    allowed: p.allowed,
+                })
+                .collect(),
+            lambda: plan.strength.lambda,
+            beta: plan.strength.beta,
+            out: self.out.display().to_string(),
+        })
+    }
+
+    fn placement(&self, context: &Context) -> (String, &'static str) {
+        (context.used_device(), self.model.dtype.name())
+    }
+}
+
+/// Says which flag helps where no window was found.
+fn explained(error: Error) -> Failure {
+    match &error {
+        Error::TooFew { what: "contiguous layers", .. } => Failure::input(format!(
+            "{error} with language neurons (--shortest takes fewer, --chance 0 more features)"
+        )),
+        _ => failure(error),
+    }
+}

@@ -1,0 +1,61 @@
+//! Which tokens are of the target language, and which of the source.
+
+use clap::ValueEnum;
+use llm_neurons::TextTokenizer;
+use llm_neurons::foxp2::{TargetLanguage, TokenSets};
+
+use super::super::model::failure;
+use crate::failure::{Failure, Result};
+
+/// How tokens are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Rule {
+    /// By script where source and target are en and one of hi, zh, bn, te; else by frequency
+    Auto,
+    /// Target: a letter of its script; source: ASCII with a letter
+    Script,
+    /// As many times as frequent in one text as in the other
+    Frequency,
+}
+
+impl Rule {
+    /// The sets of a vocabulary, for these languages and their texts.
+    ///
+    /// # Errors
+    /// A failure of kind `input` for a language without a script here, or sets that are empty.
+    pub(super) fn sets(
+        self,
+        tokenizer: &TextTokenizer,
+        vocabulary: usize,
+        [source, target]: [(&str, &[Vec<u32>]); 2],
+        (ratio, least): (f64, u64),
+    ) -> Result<TokenSets> {
+        let language = TargetLanguage::from_code(target.0);
+        // Spanish shares its letters with English but for a few accented ones.
+        let own_script = matches!(&language, Ok(l) if *l != TargetLanguage::Spanish);
+        let by_script = match self {
+            Self::Auto => own_script && source.0 == "en",
+            Self::Script => true,
+            Self::Frequency => false,
+        };
+        if by_script {
+            let language = language.map_err(|e| {
+                Failure::input(format!("--token-sets script: {e} (--token-sets frequency takes any)"))
+            })?;
+            let bytes = tokenizer.token_bytes(vocabulary);
+            return TokenSets::from_ranges(&bytes, language.ranges(), &tokenizer.special_ids(), true)
+                .map_err(failure);
+        }
+        let special = tokenizer.special_ids();
+        let count = |texts: &[Vec<u32>]| {
+            let mut counts = vec![0_u64; vocabulary];
+            for token in texts.iter().flatten().map(|t| *t as usize).filter(|t| !special.contains(t)) {
+                if let Some(count) = counts.get_mut(token) {
+                    *count += 1;
+                }
+            }
+            counts
+        };
+        TokenSets::from_frequencies(&count(target.1), &count(source.1), ratio, least).map_err(failure)
+    }
+}
