@@ -36,11 +36,14 @@ fn folder_of(fixture: &str, files: &[String; 2]) -> tempfile::TempDir {
         vocab.insert(english(i), (4 + i).into());
         vocab.insert(hindi(i), (44 + i).into());
     }
+    let special = |(id, word): (usize, &str)| {
+        json!({"id": id, "content": word, "single_word": false, "lstrip": false, "rstrip": false,
+            "normalized": false, "special": true})
+    };
+    let special: Vec<Value> = ["<s>", "</s>", "<unk>"].into_iter().enumerate().map(special).collect();
     let tokenizer = json!({
         "version": "1.0", "truncation": null, "padding": null, "normalizer": null, "post_processor": null,
-        "added_tokens": [{"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
-            "normalized": false, "special": true}],
-        "pre_tokenizer": {"type": "WhitespaceSplit"}, "decoder": null,
+        "added_tokens": special, "pre_tokenizer": {"type": "WhitespaceSplit"}, "decoder": null,
         "model": {"type": "WordLevel", "vocab": vocab, "unk_token": "<unk>"},
     });
     std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();

@@ -103,7 +103,8 @@ pub(crate) struct Fit {
     /// Strengths in residual norms, as they are, or as the published code
     #[arg(long, value_enum, default_value_t = Meaning::Relative)]
     scale: Meaning,
-    /// How tokens of the two languages are told apart
+    /// How tokens are told apart: by script, by frequency, or (auto) by script where source and target are en and one of hi,
+    /// zh, bn, te
     #[arg(long, value_enum, default_value_t = Rule::Auto)]
     token_sets: Rule,
     /// By frequency: how many times as frequent

@@ -74,6 +74,8 @@ impl Verb for Eval {
     fn run(&self, context: &Context) -> Result<Answer> {
         let found =
             SiteAutoencoder::load(&self.autoencoder).map_err(|e| failure(e).or_at(&self.autoencoder))?;
+        let model = self.model.load(context)?;
+        found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
         let files = WeightFiles::open(&self.model.model).map_err(failure)?;
         let hash = files.tensors_sha256().map_err(failure)?;
         if let Err(error) = found.check_model(&hash) {
@@ -83,8 +85,6 @@ impl Verb for Eval {
             }
             document::warn(&error.to_string());
         }
-        let model = self.model.load(context)?;
-        found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
         let tokenizer = self.model.tokenizer(&model)?;
         let most = most(self.max_tokens, 2, model.config().context)?;
         let (mut texts, cut) = tokens(&self.text, &tokenizer, most)?;
