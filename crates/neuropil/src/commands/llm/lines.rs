@@ -140,15 +140,18 @@ fn encode(
     Ok((all, cut))
 }
 
-/// Refuses a place where no file can be written before the work is done.
+/// Refuses a place where no file can be written, or a name that could not be read again, before the work is done.
 ///
 /// # Errors
-/// A failure of kind `io`.
+/// A failure of kind `io` or `input`.
 pub(super) fn check_out(path: &Path) -> Result<()> {
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.is_dir() || !folder.is_dir() {
         let what = if path.is_dir() { "is a folder" } else { "its folder does not exist" };
         return Err(Failure::new("io", what).at(path));
+    }
+    if path.extension().is_none_or(|e| e != "safetensors") {
+        return Err(Failure::input("expected a name that ends in .safetensors").at(path));
     }
     Ok(())
 }
