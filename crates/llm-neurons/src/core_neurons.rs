@@ -7,7 +7,8 @@
 //! ([`core_neurons`]). Only layers between `start` and `end` are made sparse ([`CoreConfig`]).
 //!
 //! For prompts too short to settle, [`ClusterBank`] keeps the core neurons of clusters of texts and gives those of the
-//! cluster that the prompt's pattern lies nearest to. [`CoreInferSession`] reads a prompt and decodes with them.
+//! cluster that the prompt's pattern lies nearest to. [`CoreInferSession`] reads a prompt and decodes with them,
+//! [`generate`] writes on, [`second_halves`] says how likely given text is to them.
 //!
 //! ```
 //! use llm_neurons::core_neurons::core_neurons;
@@ -26,6 +27,8 @@ mod bank;
 mod bank_file;
 mod bank_model;
 mod config;
+mod generation;
+mod likelihood;
 mod patterns;
 mod pools;
 mod ranking;
@@ -35,6 +38,8 @@ mod watch;
 pub use agreement::{Agreement, agreement};
 pub use bank::{ClusterBank, ClusterConfig};
 pub use config::{CoreConfig, CoreSource};
+pub use generation::{CoreGeneration, generate};
+pub use likelihood::{CoreNll, second_halves};
 pub use patterns::{Clustering, elbow_k};
 pub use pools::{PoolCounts, PoolSizes};
 pub use ranking::{Ranked, core_neurons};

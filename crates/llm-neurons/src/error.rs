@@ -160,6 +160,17 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    // -- training --
+    /// A loss or a gradient that is NaN or infinite: the rate is too high, or the data are damaged.
+    #[error("{what} is {value} at training step {step}")]
+    Diverged {
+        /// What went out of bounds.
+        what: String,
+        /// Its value.
+        value: f64,
+        /// Steps done before.
+        step: u64,
+    },
     // -- numerics --
     /// An iteration that did not settle.
     #[error("{what}: not converged after {steps} steps, residual {residual}")]
@@ -215,6 +226,12 @@ pub enum Error {
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
+impl From<tensor_backend::Error> for Error {
+    fn from(error: tensor_backend::Error) -> Self {
+        Self::from_tensor(error)
+    }
+}
+
 impl Error {
     pub(crate) fn config(
         key: impl Into<String>,
@@ -247,7 +264,12 @@ impl Error {
     }
 
     pub(crate) fn from_tensor(error: tensor_backend::Error) -> Self {
-        Self::Tensor { message: error.to_string() }
+        match error {
+            tensor_backend::Error::NonFinite { what, value, step, .. } => {
+                Self::Diverged { what, value, step }
+            }
+            other => Self::Tensor { message: other.to_string() },
+        }
     }
 
     pub(crate) fn file(path: &Path, message: impl std::fmt::Display) -> Self {

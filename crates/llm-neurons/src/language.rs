@@ -13,7 +13,8 @@
 //! | [`general_neurons`] | all neurons that are frequent in every language |
 //!
 //! [`ActivationCounter`] makes the counts from a model and text; [`LanguageEvaluation`] switches selected neurons off and
-//! measures every language, beside as many random neurons.
+//! measures every language, beside as many random neurons. [`LanguageReader`], [`select`] and [`judge`] put these together, from
+//! windows of text to a neuron-set file.
 //!
 //! Results do not depend on the number of threads. Permuting the languages permutes the masks, to the bit: sums over
 //! languages are made in fixed point.
@@ -37,6 +38,7 @@ mod frequencies;
 mod lape;
 mod mask;
 mod record;
+mod search;
 mod statistics;
 mod ternary;
 
@@ -44,6 +46,9 @@ pub use ablation::{AblationMatrix, LanguageEvaluation, ablation_matrix};
 pub use lape::{Lape, LapeConfig, lape};
 pub use mask::{LanguageMask, layer_profile, mask_overlap};
 pub use record::ActivationCounter;
+pub use search::{
+    LanguageEffect, LanguageReader, LanguageRule, LanguageSelection, judge, language_set, select,
+};
 pub use statistics::ActivationStats;
 pub use ternary::{
     Bisection, Kind, LayerProfile, Selected, TernaryConfig, TernaryResult, bisect_lambda, general_neurons,

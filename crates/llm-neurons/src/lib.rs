@@ -29,11 +29,16 @@
 //! # }
 //! ```
 //!
+//! [`training`] trains a model; [`send`] trains it with sensitivity dropout.
+//!
 //! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
+mod any_model;
 pub mod autoencoder;
+mod codec;
 pub mod core_neurons;
+mod documents;
 mod ees;
 mod eigenscore;
 mod error;
@@ -41,16 +46,26 @@ mod finite;
 pub mod foxp2;
 pub mod generate;
 mod keys;
+mod knockout;
 pub mod language;
+mod language_model;
 pub mod membership;
 pub mod model;
 mod neurons;
 pub mod parity;
+pub mod perplexity;
+pub mod planted;
+pub mod recurrent;
 pub mod relation;
 pub mod score;
+pub mod send;
 mod set_overlap;
 mod tokenizer;
+pub mod training;
 
+pub use any_model::{AnyMemory, AnyModel};
+pub use codec::{Characters, Codec};
+pub use documents::{Documents, Windows, data_sha256, file_sha256};
 pub use ees::block::{BlockSpace, Step};
 pub use ees::cost::{CostModel, Form};
 pub use ees::edge::{Edge, SpectralEdge};
@@ -64,10 +79,12 @@ pub use eigenscore::answer::{Assessment, Method, assess};
 pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
+pub use knockout::{Knockout, Losses};
+pub use language_model::{LanguageModel, drop_neurons};
 pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,
 };
-pub use neurons::ablation;
+pub use neurons::{ablation, drop_members, members_of, random_control};
 pub use set_overlap::SetOverlap;
 pub use tokenizer::TextTokenizer;

@@ -36,7 +36,9 @@ mod crossval;
 mod features;
 mod forest;
 mod frequencies;
+mod judgement;
 mod logistic;
+mod neural;
 mod normalizer;
 mod query;
 mod roc;
@@ -54,6 +56,7 @@ pub use crossval::{
 pub use features::{Features, FittedFeatures};
 pub use forest::{ForestConfig, RandomForest, SplitFeatures};
 pub use frequencies::TokenFrequencies;
+pub use judgement::{BaselineReport, Judgement, JudgementConfig, judge};
 pub use logistic::{LogisticConfig, LogisticRegression};
 pub use normalizer::{NormKind, NormTable, Normalized, Normalizer, NormalizerKind};
 pub use query::{QueryConfig, ScoredDocument, TokenScores, score_document};

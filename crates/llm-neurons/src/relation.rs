@@ -8,6 +8,7 @@
 //! relation is held against what happens to others and to what as many random neurons do ([`DropMatrix`]).
 //!
 //! [`collect_responses`] makes the responses from a model and prompts; [`Recall`] asks for facts with neurons off.
+//! [`find_relation_neurons`] goes the whole way, from facts to a neuron-set file.
 //!
 //! ```
 //! use llm_neurons::relation::{Expert, MlpSite, NeuronId, Pick, Responses, expertise, top_neurons};
@@ -32,8 +33,10 @@ mod facts;
 mod neurons;
 mod pool;
 mod precision;
+mod questions;
 mod recall;
 mod record;
+mod search;
 mod split;
 
 pub use answer::{AnswerRule, answers};
@@ -44,6 +47,8 @@ pub use facts::{Fact, LreOptions, RelationSet};
 pub use neurons::{MlpSite, NeuronId, Pick, neuron_set, overlap, random_neurons, top_neurons};
 pub use pool::{pool_mean, pool_means};
 pub use precision::average_precision;
+pub use questions::{AnswerConfig, answered, question};
 pub use recall::{Drops, Means, Question, Recall, Recalled};
 pub use record::{collect_responses, deactivate, mlp_sites, neurons_of};
+pub use search::{RelationNeurons, SearchConfig, all_experts, find_relation_neurons, relation_set};
 pub use split::Split;

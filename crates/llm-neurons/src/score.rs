@@ -22,7 +22,8 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 use probes::Taps;
 use tensor_backend::bridge;
 
-use crate::model::{Forward, HookedLm, Tokens};
+use crate::language_model::LanguageModel;
+use crate::model::Tokens;
 use crate::{Error, Result};
 
 /// A number of tokens to send through a model at a time that suits most: it bounds the logits that exist at once.
@@ -77,9 +78,9 @@ pub struct TokenScores {
 /// # Errors
 /// [`Error::Prompt`] for a text of fewer than two tokens, or longer than the context; [`Error::TokenOutOfVocabulary`];
 /// [`Error::Parameter`] for `batch_tokens = 0`; [`Error::NotFinite`] (row: text, column: place) for a model that gives
-/// NaN, or zero to what comes next; else those of [`HookedLm::forward`].
+/// NaN, or zero to what comes next; else those of [`LanguageModel::read`].
 pub fn token_logprobs<S: AsRef<[u32]>, T: Taps>(
-    model: &HookedLm,
+    model: &impl LanguageModel,
     texts: &[S],
     batch_tokens: usize,
     taps: &mut T,
@@ -93,7 +94,7 @@ pub fn token_logprobs<S: AsRef<[u32]>, T: Taps>(
 /// # Errors
 /// Those of [`token_logprobs`].
 pub fn token_scores<S: AsRef<[u32]>, T: Taps>(
-    model: &HookedLm,
+    model: &impl LanguageModel,
     texts: &[S],
     batch_tokens: usize,
     taps: &mut T,
@@ -106,12 +107,49 @@ pub fn token_scores<S: AsRef<[u32]>, T: Taps>(
 /// # Errors
 /// Those of [`token_logprobs`]; [`Error::TooFew`] for no text.
 pub fn mean_nll<S: AsRef<[u32]>, T: Taps>(
-    model: &HookedLm,
+    model: &impl LanguageModel,
     texts: &[S],
     batch_tokens: usize,
     taps: &mut T,
 ) -> Result<Nll> {
     Nll::of(&token_logprobs(model, texts, batch_tokens, taps)?)
+}
+
+/// The log-probabilities of one text of any length, which a recurrence reads in pieces of `piece` tokens.
+///
+/// # Errors
+/// Those of [`token_logprobs`].
+pub(crate) fn stream_logprobs<T: Taps>(
+    model: &impl LanguageModel,
+    text: &[u32],
+    piece: usize,
+    taps: &mut T,
+) -> Result<Vec<f64>> {
+    check(model, &[text])?;
+    if piece == 0 {
+        return Err(Error::Parameter { name: "batch_tokens", value: 0.0, expected: "at least 1" });
+    }
+    let mut memory = model.memory()?;
+    let mut logprobs = Vec::with_capacity(text.len() - 1);
+    // The last token is predicted and not read.
+    for (read, next) in text[..text.len() - 1].chunks(piece).zip(text[1..].chunks(piece)) {
+        let logits = model.read(&Tokens::one(read), Some(&mut memory), taps)?;
+        let logits =
+            logits.ok_or(Error::Missing { what: "logits: a hook stops the model before its head" })?;
+        let logits = wide(logits.inner().reshape([read.len(), model.vocabulary()]));
+        let targets = next.iter().map(|token| i64::from(*token)).collect();
+        let device = logits.device();
+        let chosen = log_softmax(logits, 1).gather(1, column(targets, &device));
+        let chosen = bridge::float_array::<f64, 2>(chosen).map_err(Error::from_tensor)?;
+        logprobs.extend(chosen.iter().copied());
+    }
+    match logprobs.iter().position(|x| !x.is_finite()) {
+        Some(column) => {
+            let value = logprobs[column];
+            Err(Error::NotFinite { what: "log-probabilities", row: 0, column, value })
+        }
+        None => Ok(logprobs),
+    }
 }
 
 /// Which sequences go together, longest first: at most `tokens` of them with their padding, and at least one sequence.
@@ -133,7 +171,7 @@ pub(crate) fn batches(lengths: &[usize], tokens: usize) -> Result<Vec<Vec<usize>
 }
 
 fn score<S: AsRef<[u32]>, T: Taps>(
-    model: &HookedLm,
+    model: &impl LanguageModel,
     texts: &[S],
     batch_tokens: usize,
     taps: &mut T,
@@ -146,7 +184,7 @@ fn score<S: AsRef<[u32]>, T: Taps>(
     for batch in batches(&lengths, batch_tokens)? {
         let read: Vec<&[u32]> = batch.iter().map(|i| &texts[*i][..lengths[*i]]).collect();
         let time = read.iter().map(|text| text.len()).max().unwrap_or(0);
-        let logits = model.forward(&Tokens::padded(&read, false), Forward::default(), taps)?;
+        let logits = model.read(&Tokens::padded(&read, false), None, taps)?;
         let logits =
             logits.ok_or(Error::Missing { what: "logits: a hook stops the model before its head" })?;
         let [rows, _, vocab] = logits.dims();
@@ -180,15 +218,13 @@ fn score<S: AsRef<[u32]>, T: Taps>(
 }
 
 /// What the forward pass does not see: texts of one token, and the last tokens.
-fn check(model: &HookedLm, texts: &[&[u32]]) -> Result<()> {
-    let (vocabulary, context) = (model.config().vocab, model.config().context);
+fn check(model: &impl LanguageModel, texts: &[&[u32]]) -> Result<()> {
+    let (vocabulary, context) = (model.vocabulary(), model.context());
     for (i, text) in texts.iter().enumerate() {
-        if text.len() < 2 || text.len() > context + 1 {
-            return Err(Error::Prompt {
-                what: format!("text {i}"),
-                found: text.len(),
-                expected: format!("from 2 to {}", context + 1),
-            });
+        if text.len() < 2 || context.is_some_and(|most| text.len() > most + 1) {
+            let expected =
+                context.map_or_else(|| "at least 2".to_owned(), |most| format!("from 2 to {}", most + 1));
+            return Err(Error::Prompt { what: format!("text {i}"), found: text.len(), expected });
         }
         if let Some(position) = text.iter().position(|token| *token as usize >= vocabulary) {
             return Err(Error::TokenOutOfVocabulary { token: text[position], position, vocabulary });

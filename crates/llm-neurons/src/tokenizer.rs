@@ -25,20 +25,49 @@ impl TextTokenizer {
     pub fn load(folder: &Path, config: &LmConfig) -> Result<Self> {
         let path = folder.join("tokenizer.json");
         let bytes = std::fs::read(&path).map_err(|e| Error::file(&path, e))?;
-        let inner = Tokenizer::from_bytes(bytes).map_err(|e| Error::file(&path, e))?;
+        let about = folder.join("tokenizer_config.json");
+        let asked = match std::fs::read(&about) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(Error::file(&about, e)),
+        };
+        Self::parse((&path, &bytes), asked.as_ref().map(|bytes| (about.as_path(), bytes.as_slice())), config)
+    }
+
+    /// [`TextTokenizer::load`] of files that were read already, by their names.
+    ///
+    /// # Errors
+    /// Those of [`TextTokenizer::load`]; [`Error::Missing`] without a `tokenizer.json`.
+    pub fn from_files(files: &[(&str, Vec<u8>)], config: &LmConfig) -> Result<Self> {
+        let find = |wanted: &str| files.iter().find(|(name, _)| *name == wanted);
+        let (name, bytes) = find("tokenizer.json").ok_or(Error::Missing { what: "tokenizer.json" })?;
+        let about = find("tokenizer_config.json").map(|(name, bytes)| (Path::new(name), bytes.as_slice()));
+        Self::parse((Path::new(name), bytes), about, config)
+    }
+
+    fn parse(
+        (path, bytes): (&Path, &[u8]),
+        about: Option<(&Path, &[u8])>,
+        config: &LmConfig,
+    ) -> Result<Self> {
+        let inner = Tokenizer::from_bytes(bytes).map_err(|e| Error::file(path, e))?;
         let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= config.vocab {
             let expected = format!("ids below the model's vocabulary of {}", config.vocab);
             return Err(Error::config(path.display().to_string(), format!("token id {largest}"), expected));
         }
-        let path = folder.join("tokenizer_config.json");
-        let asked = match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
-                value.get("add_bos_token").and_then(Value::as_bool).unwrap_or(false)
+        let asked = match about {
+            Some((path, bytes)) => {
+                let value: Value = serde_json::from_slice(bytes).map_err(|e| Error::file(path, e))?;
+                match value.get("add_bos_token") {
+                    None | Some(Value::Null) => false,
+                    Some(Value::Bool(asked)) => *asked,
+                    Some(other) => {
+                        return Err(Error::config("add_bos_token", other, "true or false").at(path));
+                    }
+                }
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
-            Err(e) => return Err(Error::file(&path, e)),
+            None => false,
         };
         Ok(Self { inner, begin: config.bos.filter(|_| asked) })
     }

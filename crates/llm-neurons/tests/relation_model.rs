@@ -7,10 +7,12 @@ use llm_neurons::Error;
 use llm_neurons::model::{Forward, HookedLm, LmConfig, Tokens, WeightFiles};
 use llm_neurons::relation::{
     Expert, MlpSite, NeuronId, Pick, Question, Recall, collect_responses, deactivate, expertise, mlp_sites,
-    neurons_of, top_neurons,
+    neurons_of, random_neurons, top_neurons,
 };
 use llm_neurons::score::BATCH_TOKENS;
 use ndarray::{Array2, Axis};
+use numerics::rng::{permutation, stream};
+use numerics::summary::{mean, standard_error};
 use probes::{HookSet, Read};
 use recordings::arrays::ArrayFile;
 use serde_json::Value;
@@ -131,6 +133,55 @@ tensor_backend::cross_backend_tests! {
         }
         let (intra, inter, random) = (nll.intra(), nll.inter(), nll.random_mean());
         assert!(intra >= 5.0 * inter && intra >= 4.0 * random, "intra {intra} inter {inter} random {random}");
+    }
+
+    fn neurons_of_shuffled_labels_are_no_better_than_random_ones(on: &TestDevice) {
+        use crate::{Expert, NeuronId, mean, random_neurons, standard_error};
+        let (model, file) = (crate::model(on), crate::reference());
+        let (questions, subjects) = crate::facts(&file);
+        let prompts: Vec<Vec<u32>> = questions.iter().map(|q| q.prompt.clone()).collect();
+        let sites = crate::mlp_sites(&model);
+        let responses = crate::collect_responses(&model, &prompts, &sites, crate::BATCH_TOKENS).unwrap();
+        let held_out: Vec<_> =
+            questions.into_iter().zip(&subjects).filter(|(_, s)| **s >= 180).map(|(q, _)| q).collect();
+        let recall = crate::Recall::new(&model, held_out, crate::BATCH_TOKENS).unwrap();
+        let intact = recall.means(&recall.with_off(&[]).unwrap()).unwrap().nll;
+        let cost = |r: usize, set: &[NeuronId]| {
+            recall.means(&recall.with_off(set).unwrap()).unwrap().nll[r] - intact[r]
+        };
+        let top = |experts: &[Expert]| -> Vec<NeuronId> {
+            crate::top_neurons(experts, 48, crate::Pick::Top).unwrap().iter().map(|e| e.id).collect()
+        };
+        let best = |experts: &[Expert]| experts.iter().map(|e| e.ap).fold(0.0, f64::max);
+        let (mut own, mut shuffled, mut random) = (Vec::new(), vec![Vec::new(); 8], vec![Vec::new(); 16]);
+        for r in 0..crate::RELATIONS.len() {
+            let (index, labels) = crate::examples_of(&file, r);
+            let responses = responses.of_examples(&index).unwrap();
+            let experts = crate::expertise(&responses, &labels).unwrap();
+            assert!(best(&experts) > 0.6, "{r}: {}", best(&experts));
+            own.push(cost(r, &top(&experts)));
+            for (draw, costs) in shuffled.iter_mut().enumerate() {
+                let mut draws = crate::stream(7, "test/relation/shuffled", (8 * r + draw) as u64);
+                let order = crate::permutation(&mut draws, labels.len());
+                let labels: Vec<bool> = order.into_iter().map(|i| labels[i]).collect();
+                let experts = crate::expertise(&responses, &labels).unwrap();
+                // A fifth of the examples are positive.
+                let level = mean(&experts.iter().map(|e| e.ap).collect::<Vec<f64>>());
+                assert!((level - 0.2).abs() < 0.02 && best(&experts) < 0.3, "{level}, {}", best(&experts));
+                costs.push(cost(r, &top(&experts)));
+            }
+            let all: Vec<NeuronId> = experts.iter().map(|e| e.id).collect();
+            for (draw, costs) in random.iter_mut().enumerate() {
+                costs.push(cost(r, &random_neurons(&all, 48, 1, (16 * r + draw) as u64).unwrap()));
+            }
+        }
+        // Means over relations, draw by draw.
+        let means = |draws: &[Vec<f64>]| draws.iter().map(|d| mean(d)).collect::<Vec<f64>>();
+        let (own, shuffled, random) = (mean(&own), means(&shuffled), means(&random));
+        let apart = (mean(&shuffled) - mean(&random)).abs();
+        let error = standard_error(&shuffled).hypot(standard_error(&random));
+        assert!(apart <= 2.0 * error, "shuffled {shuffled:?}, random {random:?}");
+        assert!(own >= 4.0 * mean(&shuffled), "own {own}, shuffled {shuffled:?}");
     }
 
     fn responses_are_means_over_the_prompt_however_prompts_are_batched(on: &TestDevice) {

@@ -13,6 +13,26 @@ pub(crate) fn whole_number<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
     number.ok_or_else(|| format!("expected a whole number from 0 to {greatest}"))
 }
 
+/// A finite number above 0.
+///
+/// # Errors
+/// What is expected.
+#[cfg(feature = "llm")]
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| *x > 0.0 && x.is_finite());
+    number.ok_or_else(|| "expected a finite number above 0".to_owned())
+}
+
+/// A share, from 0 to 1.
+///
+/// # Errors
+/// What is expected.
+#[cfg(feature = "geometry")]
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|x| (0.0..=1.0).contains(x));
+    number.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
 /// The orders of axes that a recording's array may have.
 #[cfg(any(feature = "geometry", feature = "llm"))]
 pub(crate) fn axes() -> PossibleValuesParser {

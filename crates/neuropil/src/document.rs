@@ -105,34 +105,41 @@ pub(crate) fn print_failure_document(schema: &str, failure: &Failure) {
     print(&format!("{line}\n"), if failure.kind == "usage" { 2 } else { 1 });
 }
 
-/// A plain table of an answer: scalars as `name  value`, lists of objects as columns.
+/// A plain table of an answer: scalars as `name  value`, lists of objects as columns, objects indented below their name.
 fn table(fields: &Map<String, Value>) -> String {
     let mut out = String::new();
-    let width = fields.keys().map(String::len).max().unwrap_or(0);
     for (name, value) in fields {
+        let unsaid = name == "schema" || (name == "nonfinite" && value == &json!(0));
         match value {
-            Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
-                out.push_str(&format!("{name}:\n{}", columns(rows)));
+            _ if unsaid => {}
+            Value::Object(run) if name == "run" => {
+                let parts = ["version", "commit", "device", "dtype", "seed", "threads", "seconds"];
+                let parts = parts.iter().filter_map(|k| run.get(*k).map(|v| format!("{k} {}", plain(v))));
+                entry(&mut out, fields, name, &Value::String(parts.collect::<Vec<_>>().join(", ")), 0);
             }
-            Value::Object(inner) if name != "run" => {
-                out.push_str(&format!("{name}:\n"));
-                for (k, v) in inner {
-                    out.push_str(&format!("  {k:<20} {}\n", plain(v)));
-                }
-            }
-            _ if name == "schema" || (name == "nonfinite" && value == &json!(0)) => {}
-            Value::Object(run) => {
-                let parts: Vec<String> =
-                    ["version", "commit", "device", "dtype", "seed", "threads", "seconds"]
-                        .iter()
-                        .filter_map(|k| run.get(*k).map(|v| format!("{k} {}", plain(v))))
-                        .collect();
-                out.push_str(&format!("{name:<width$}  {}\n", parts.join(", ")));
-            }
-            _ => out.push_str(&format!("{name:<width$}  {}\n", plain(value))),
+            _ => entry(&mut out, fields, name, value, 0),
         }
     }
     out
+}
+
+/// Adds one field, `depth` levels deep; names of one level are padded to the longest.
+fn entry(out: &mut String, siblings: &Map<String, Value>, name: &str, value: &Value, depth: usize) {
+    let indent = "  ".repeat(depth);
+    match value {
+        Value::Array(rows) if rows.first().is_some_and(Value::is_object) => {
+            out.push_str(&format!("{indent}{name}:\n"));
+            columns(rows).lines().for_each(|line| out.push_str(&format!("{indent}{line}\n")));
+        }
+        Value::Object(inner) => {
+            out.push_str(&format!("{indent}{name}:\n"));
+            inner.iter().for_each(|(k, v)| entry(out, inner, k, v, depth + 1));
+        }
+        _ => {
+            let width = siblings.keys().map(|k| k.chars().count()).max().unwrap_or(0);
+            out.push_str(&format!("{indent}{name:<width$}  {}\n", plain(value)));
+        }
+    }
 }
 
 fn columns(rows: &[Value]) -> String {
@@ -165,7 +172,10 @@ fn plain(value: &Value) -> String {
         }
         Value::Array(items) if items.len() <= 8 => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         Value::Array(items) => format!("[{} values]", items.len()),
-        other => other.to_string(),
+        Value::Object(fields) => {
+            fields.iter().map(|(k, v)| format!("{k} {}", plain(v))).collect::<Vec<_>>().join(", ")
+        }
+        Value::Bool(b) => b.to_string(),
     }
 }
 

@@ -26,10 +26,13 @@ fn answer(folder: &Path, arguments: &[&str]) -> Value {
 /// A recording of 700 samples at 0.2 s with 4 labelled and 2 other neurons.
 fn write_raw(folder: &Path) {
     let x = Array2::from_shape_fn((700, 6), |(i, n)| (0.05 * (n + 1) as f64 * i as f64).sin());
+    let mut gaps = x.clone();
+    gaps.slice_axis_mut(ndarray::Axis(0), (20..23).into()).column_mut(1).fill(f64::NAN);
     let times: Vec<f64> = (0..700).map(|i| 0.2 * f64::from(i)).collect();
     let names = ["AVAL", "AVAR", "VB01", "AS10", "merge", ""].map(str::to_owned);
     Npz::new()
         .f64("traces", x.view().into_dyn())
+        .f64("gaps", gaps.view().into_dyn())
         .f64("turned", x.t().into_dyn())
         .f64("times", arr1(&times).view().into_dyn())
         .text("who", &names)
@@ -54,6 +57,9 @@ fn a_raw_recording_becomes_a_published_one() {
     assert_eq!(made["schema"], "neuropil.bio.homogenize/1");
     assert_eq!((made["neurons"].as_u64(), made["labelled"].as_u64()), (Some(6), Some(4)));
     assert_eq!((made["samples"].as_u64(), made["dropped"].as_u64()), (Some(419), Some(0)));
+    assert_eq!(made["missing"], 0);
+    let made = homogenize(at, &["--labels", "who", "--traces", "gaps", "--out", "worm.parquet"]);
+    assert_eq!((made["neurons"].as_u64(), made["missing"].as_u64()), (Some(6), Some(3)));
     assert!((made["original_median_dt"].as_f64().unwrap() - 0.2).abs() < 1e-9);
     let listed = answer(at, &["bio", "recordings", "worm.parquet", "--json"]);
     let expected = serde_json::json!([

@@ -210,10 +210,7 @@ impl Taps for HookSet {
         let mut x = x;
         for hook in hooks {
             x = match hook {
-                Hook::Read(reader) => {
-                    self.readers[*reader].1.observe(&x, span)?;
-                    x
-                }
+                Hook::Read(reader) => self.readers[*reader].1.observe(x, span)?,
                 Hook::Edit(hook) => {
                     let (edit, prepared) = &mut **hook;
                     let ready = match prepared.take().filter(|p| p.fits(&x)) {

@@ -29,6 +29,7 @@
 mod edit;
 mod error;
 mod hooks;
+mod host;
 mod reading;
 mod span;
 mod sparse;

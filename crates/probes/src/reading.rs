@@ -1,12 +1,12 @@
 //! What is read at a site, and what a read holds.
 
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 use ndarray::Array2;
 use recordings::accumulate::{ActivationCounts, Moments, TopSamples};
 use tensor_backend::bridge;
 
 use crate::edit::float;
-use crate::{Error, Result, Span};
+use crate::{Error, Result, Span, host};
 
 /// What to read at a site. Padding tokens are never part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,8 @@ impl Reading {
 
 /// Tokens whose counts wait on the device: far below the 2^24 that 32-bit floats count exactly.
 const WAITING: usize = 1 << 20;
+/// Calls whose moments wait on the device, to come to the host in one transfer.
+const CALLS: usize = 16;
 
 /// A read under way.
 #[derive(Debug, Clone)]
@@ -64,6 +66,12 @@ pub(crate) struct Reader {
     held: Option<Reading>,
     /// Counts that are still on the device, and their tokens.
     waiting: Option<(Tensor<2>, usize)>,
+    /// Counts that were made in the host's memory, and their tokens.
+    counted: Option<(Vec<u64>, u64)>,
+    /// Mean and squared deviations `[2, units]` of some calls, which are still on the device, and their tokens.
+    moments: Vec<(Tensor<2>, u64)>,
+    /// Units of the site; none before the first call.
+    units: Option<usize>,
     tokens: u64,
 }
 
@@ -72,12 +80,45 @@ impl Reader {
         if read == Read::TopSamples(0) {
             return Err(Error::Parameter { name: "k", value: "0".to_owned(), expected: "at least 1" });
         }
-        Ok(Self { read, held: None, waiting: None, tokens: 0 })
+        let (held, waiting, counted, moments) = (None, None, None, Vec::new());
+        Ok(Self { read, held, waiting, counted, moments, units: None, tokens: 0 })
     }
 
-    /// Takes the tensor of one forward call.
-    pub(crate) fn observe(&mut self, x: &Tensor<3>, span: &Span) -> Result<()> {
-        let x = x.clone().inner();
+    /// Takes the tensor of one forward call, and hands it back.
+    pub(crate) fn observe(&mut self, x: Tensor<3>, span: &Span) -> Result<Tensor<3>> {
+        let units = x.dims()[2];
+        let before = *self.units.get_or_insert(units);
+        if before != units {
+            return Err(Error::shape("tensor", format!("{before} units, as in the calls before"), units));
+        }
+        let sums = matches!(self.read, Read::CountPositive | Read::Moments);
+        let x = if sums && host::is_host(&x.device()) {
+            host::look(x, |data| self.observe_here(data, units, span))?
+        } else {
+            self.observe_there(x.clone().inner(), span)?;
+            x
+        };
+        self.tokens += span.tokens() as u64;
+        Ok(x)
+    }
+
+    /// Sums what lies in the host's memory.
+    fn observe_here(&mut self, data: &TensorData, units: usize, span: &Span) -> Result<()> {
+        let tokens = span.tokens() as u64;
+        if self.read == Read::CountPositive {
+            let (counts, seen) = self.counted.get_or_insert_with(|| (vec![0; units], 0));
+            host::count_positive(data, span, counts)?;
+            *seen += tokens;
+        } else if tokens > 0 {
+            let (mut mean, mut squares) = (vec![0.0; units], vec![0.0; units]);
+            host::moments(data, span, &mut mean, &mut squares)?;
+            self.keep_moments(Moments::from_parts(tokens, mean, squares)?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads where the tensor is.
+    fn observe_there(&mut self, x: Tensor<3>, span: &Span) -> Result<()> {
         let [batch, time, units] = x.dims();
         let rows = || x.clone().reshape([batch * time, units]);
         match self.read {
@@ -100,25 +141,27 @@ impl Reader {
                 };
                 self.waiting = Some((sum, tokens));
                 if tokens > WAITING {
-                    self.flush()?;
+                    self.flush_counts()?;
                 }
             }
-            Read::Moments => self.moments(rows().cast(FloatDType::F32), span)?,
+            Read::Moments => self.sum_moments(rows().cast(FloatDType::F32), span)?,
             Read::TopSamples(k) => self.top(&bridge::float_array::<f64, 2>(rows())?, k, span)?,
         }
-        self.tokens += span.tokens() as u64;
         Ok(())
     }
 
     /// What it holds by now.
     pub(crate) fn reading(&mut self) -> Result<Option<&Reading>> {
-        self.flush()?;
+        self.flush_counts()?;
+        self.flush_moments()?;
         Ok(self.held.as_ref())
     }
 
     /// Forgets what was read.
     pub(crate) fn reset(&mut self) {
-        (self.held, self.waiting, self.tokens) = (None, None, 0);
+        (self.held, self.waiting, self.counted) = (None, None, None);
+        (self.units, self.tokens) = (None, 0);
+        self.moments.clear();
     }
 
     fn keep_row(&mut self, row: Tensor<2>) {
@@ -129,11 +172,19 @@ impl Reader {
     }
 
     /// Brings waiting counts to the host.
-    fn flush(&mut self) -> Result<()> {
-        let Some((sum, tokens)) = self.waiting.take() else { return Ok(()) };
-        let counts = bridge::float_array::<f64, 2>(sum)?;
-        let shard =
-            ActivationCounts::from_counts(0.0, tokens as u64, counts.iter().map(|c| *c as u64).collect())?;
+    fn flush_counts(&mut self) -> Result<()> {
+        if let Some((sum, tokens)) = self.waiting.take() {
+            let counts = bridge::float_array::<f64, 2>(sum)?;
+            self.keep_counts(counts.iter().map(|c| *c as u64).collect(), tokens as u64)?;
+        }
+        match self.counted.take() {
+            Some((counts, tokens)) => self.keep_counts(counts, tokens),
+            None => Ok(()),
+        }
+    }
+
+    fn keep_counts(&mut self, counts: Vec<u64>, tokens: u64) -> Result<()> {
+        let shard = ActivationCounts::from_counts(0.0, tokens, counts)?;
         match &mut self.held {
             Some(Reading::Counts(held)) => held.merge(&shard)?,
             held => *held = Some(Reading::Counts(shard)),
@@ -142,7 +193,7 @@ impl Reader {
     }
 
     /// Mean and squared deviations of one call on the device, merged on the host.
-    fn moments(&mut self, rows: Tensor<2>, span: &Span) -> Result<()> {
+    fn sum_moments(&mut self, rows: Tensor<2>, span: &Span) -> Result<()> {
         let tokens = span.tokens();
         if tokens == 0 {
             return Ok(());
@@ -151,9 +202,25 @@ impl Reader {
         let mean = weights.clone().matmul(rows.clone()).div_scalar(tokens as f64);
         let deviations = rows - mean.clone();
         let squares = weights.matmul(deviations.square());
-        let both = bridge::float_array::<f64, 2>(Tensor::cat(vec![mean, squares], 0))?;
-        let (mean, squares) = (both.row(0).to_vec(), both.row(1).to_vec());
-        let shard = Moments::from_parts(tokens as u64, mean, squares)?;
+        self.moments.push((Tensor::cat(vec![mean, squares], 0), tokens as u64));
+        if self.moments.len() == CALLS { self.flush_moments() } else { Ok(()) }
+    }
+
+    /// Brings waiting moments to the host, and merges them in their order.
+    fn flush_moments(&mut self) -> Result<()> {
+        if self.moments.is_empty() {
+            return Ok(());
+        }
+        let (sums, tokens): (Vec<Tensor<2>>, Vec<u64>) = self.moments.drain(..).unzip();
+        let sums = bridge::float_array::<f64, 2>(Tensor::cat(sums, 0))?;
+        for (call, tokens) in tokens.into_iter().enumerate() {
+            let (mean, squares) = (sums.row(2 * call).to_vec(), sums.row(2 * call + 1).to_vec());
+            self.keep_moments(Moments::from_parts(tokens, mean, squares)?)?;
+        }
+        Ok(())
+    }
+
+    fn keep_moments(&mut self, shard: Moments) -> Result<()> {
         match &mut self.held {
             Some(Reading::Moments(held)) => held.merge(&shard)?,
             held => *held = Some(Reading::Moments(shard)),
@@ -188,4 +255,43 @@ fn last_token(x: Tensor<3>, span: &Span) -> Tensor<2> {
         Tensor::cat(rows, 0)
     };
     row.reshape([batch, units])
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use ndarray::{Array2, Array3};
+    use tensor_backend::DeviceSpec;
+
+    use super::*;
+
+    /// What a GPU does, here: sums made of tensor operations are those of the pass over memory.
+    #[test]
+    fn tensor_operations_and_the_pass_over_memory_sum_the_same() {
+        let device = DeviceSpec::Cpu.open().unwrap().device;
+        for read in [Read::CountPositive, Read::Moments] {
+            let mut readers = [Reader::new(read).unwrap(), Reader::new(read).unwrap()];
+            for call in 0..2 * CALLS + 3 {
+                let host = Array3::from_shape_fn((2, 5, 9), |(b, t, u)| {
+                    ((1 + call + b * 50 + t * 10) as f64 * (u as f64 + 1.7)).sin() + 0.2
+                });
+                let x: Tensor<3> = bridge::float_tensor(host.view(), FloatDType::F32, &device).unwrap();
+                let valid = Array2::from_shape_fn((2, 5), |(b, t)| (b + t + call) % 4 > 0);
+                let span = Span::new(2, 5, vec![0, 0], Some(valid)).unwrap();
+                readers[0].observe(x.clone(), &span).unwrap();
+                readers[1].observe_there(x, &span).unwrap();
+                assert!(readers[1].moments.len() < CALLS, "what waits on the device is bounded");
+            }
+            let [here, there] = readers.each_mut().map(|r| r.reading().unwrap().unwrap().clone());
+            match (here, there) {
+                (Reading::Counts(a), Reading::Counts(b)) => assert_eq!(a, b),
+                (Reading::Moments(a), Reading::Moments(b)) => {
+                    assert_eq!(a.count(), b.count());
+                    let pairs = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+                    assert!(pairs(a.mean().unwrap(), b.mean().unwrap()));
+                    assert!(pairs(&a.variance().unwrap(), &b.variance().unwrap()));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
 }

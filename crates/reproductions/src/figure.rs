@@ -115,6 +115,32 @@ pub fn bars(title: &str, caption: &str, y_label: &str, values: &[(String, f64)])
     Ok(Figure { title: title.to_owned(), caption: caption.to_owned(), svg })
 }
 
+/// Where a legend of `entries` lines hides the fewest points.
+fn emptiest_corner(
+    points: &[(f64, f64)],
+    x: (f64, f64),
+    y: (f64, f64),
+    entries: usize,
+) -> SeriesLabelPosition {
+    // The share of the plot that a legend takes, generously.
+    let (wide, high) = (0.45, 0.09 * entries as f64);
+    let corners = [
+        (SeriesLabelPosition::UpperRight, false, true),
+        (SeriesLabelPosition::UpperLeft, true, true),
+        (SeriesLabelPosition::LowerRight, false, false),
+        (SeriesLabelPosition::LowerLeft, true, false),
+    ];
+    let hidden = |left: bool, upper: bool| {
+        let inside = |&&(px, py): &&(f64, f64)| {
+            let (u, v) = ((px - x.0) / (x.1 - x.0), (py - y.0) / (y.1 - y.0));
+            (if left { u } else { 1.0 - u }) < wide && (if upper { 1.0 - v } else { v }) < high
+        };
+        points.iter().filter(inside).count()
+    };
+    let best = corners.into_iter().min_by_key(|(_, left, upper)| hidden(*left, *upper));
+    best.map_or(SeriesLabelPosition::UpperRight, |(position, _, _)| position)
+}
+
 /// A matrix as coloured cells, row 0 on top; `values[row][column]`, `None` is left blank.
 ///
 /// # Errors
@@ -236,6 +262,7 @@ fn draw(
         if series.len() > 1 {
             chart
                 .configure_series_labels()
+                .position(emptiest_corner(&all, (x_low, x_high), (y_low, y_high), series.len()))
                 .label_font(FONT)
                 .background_style(WHITE.mix(0.85))
                 .border_style(BLACK.mix(0.3))

@@ -43,7 +43,11 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         #[cfg(feature = "llm")]
         &crate::systems::s03_language_neurons::LanguageNeurons,
         #[cfg(feature = "llm")]
+        &crate::systems::s04_coreinfer::CoreInfer,
+        #[cfg(feature = "llm")]
         &crate::systems::s05_foxp2::NeuralFoxp2,
+        #[cfg(feature = "llm")]
+        &crate::systems::s06_relation_neurons::RelationNeurons,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

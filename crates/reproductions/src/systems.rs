@@ -7,7 +7,11 @@ pub mod s02_document_membership;
 #[cfg(feature = "llm")]
 pub mod s03_language_neurons;
 #[cfg(feature = "llm")]
+pub mod s04_coreinfer;
+#[cfg(feature = "llm")]
 pub mod s05_foxp2;
+#[cfg(feature = "llm")]
+pub mod s06_relation_neurons;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

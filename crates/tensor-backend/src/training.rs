@@ -24,6 +24,9 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
+//! Where the caller must act between steps (change the model, measure it, choose the next batch by what it found),
+//! a [`Stepper`] makes one step at a time.
+//!
 //! Burn's dropout draws from a generator of the whole process; a model with dropout trains here, and its resumed run
 //! agrees in distribution, not in bits. Draw masks from [`Batch::key`] where that matters.
 
@@ -31,24 +34,26 @@ mod batches;
 mod checkpoint;
 mod observer;
 mod schedule;
+mod stepper;
 mod tensors;
 mod update;
 
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, Optimizer};
+use burn::optim::Optimizer;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::gradients::backward;
 
 pub use batches::Batch;
 pub use observer::{EarlyStop, EpochReport, Flow, Observer, StepReport};
 pub use schedule::Schedule;
+pub use stepper::Stepper;
 
 use checkpoint::Checkpoint;
+use stepper::Descent;
 use update::Update;
 
 /// How to train. What differs from this in a checkpoint makes it another run's, `epochs` excepted.
@@ -323,27 +328,9 @@ impl<M: Module, O: Optimizer> Trainer<M, O> {
         let (step, epoch) = (self.position.step, self.position.epoch);
         let batch = Batch { indices, step, epoch, seed: self.plan.seed };
         let objective = loss(&self.model, &batch).map_err(|e| self.fail(e))?;
-        let (value, gradients) = backward(objective)?;
-        if !value.is_finite() {
-            return Err(Error::NonFinite { what: "loss".to_owned(), value, step, epoch });
-        }
-        let gradients = GradientsParams::from_grads(gradients, &self.model);
         let rate = self.plan.rate.at(step);
-        let scale = match self.plan.clip_norm {
-            None => None,
-            Some(largest) => {
-                let norm = update::norm(&self.model, &gradients)?;
-                if !norm.is_finite() {
-                    return Err(Error::NonFinite {
-                        what: "norm of the gradient".to_owned(),
-                        value: norm,
-                        step,
-                        epoch,
-                    });
-                }
-                (norm > largest).then(|| largest / norm)
-            }
-        };
+        let Descent { value, gradients, scale } =
+            Descent::of(&self.model, objective, self.plan.clip_norm, (step, epoch))?;
         self.model = self.update.apply(self.model, gradients, rate, scale);
         self.position.step += 1;
         self.position.batch += 1;

@@ -39,6 +39,10 @@ fn seven() -> usize {
     7
 }
 
+fn usual() -> String {
+    "requirements.txt".to_owned()
+}
+
 /// Someone else's way, or a slower way of our own.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +53,9 @@ pub(crate) struct Peer {
     pub(crate) label: String,
     /// The script in `benches/peers`; our own example when left out.
     pub(crate) script: Option<String>,
+    /// The locked requirements in `benches/peers` that the script runs with.
+    #[serde(default = "usual")]
+    pub(crate) requirements: String,
     /// What it is started with; one repetition and the names that are wanted when left out.
     pub(crate) arguments: Option<Vec<String>>,
     /// How many times faster ours has to be; shown without judgement when left out.
@@ -70,9 +77,9 @@ pub(crate) fn read(folder: &Path) -> Verdict<Pairs> {
         if pair.peer.is_empty() || pair.rounds < 7 {
             return Err(format!("{}: at least one peer and seven rounds are wanted", pair.name));
         }
-        for script in pair.peer.iter().filter_map(|p| p.script.as_ref()) {
-            if !folder.join(script).is_file() {
-                return Err(format!("{}: {} is missing", pair.name, folder.join(script).display()));
+        for file in pair.peer.iter().filter_map(|p| Some([p.script.as_ref()?, &p.requirements])).flatten() {
+            if !folder.join(file).is_file() {
+                return Err(format!("{}: {} is missing", pair.name, folder.join(file).display()));
             }
         }
     }
@@ -105,6 +112,14 @@ mod tests {
                     [[pair.peer]]\nname = \"x_numpy\"\nlabel = \"NumPy\"\nscript = \"x.py\"\nat_least = 2.0\n";
         assert!(put(text).unwrap_err().contains("has no example"));
         assert!(put(&text.replace("at_least", "atleast")).is_err());
+        let lock = text.replace("\"x.py\"", "\"x.py\"\nrequirements = \"big.txt\"");
+        let (usual, other) =
+            (toml::from_str::<Pairs>(text).unwrap(), toml::from_str::<Pairs>(&lock).unwrap());
+        let requirements = |p: &Pairs| p.pair[0].peer[0].requirements.clone();
+        assert_eq!(
+            (requirements(&usual), requirements(&other)),
+            ("requirements.txt".into(), "big.txt".into())
+        );
         let parsed: Pairs = toml::from_str(text).unwrap();
         assert_eq!((parsed.pair[0].rounds, parsed.pair[0].peer[0].at_least), (7, Some(2.0)));
     }

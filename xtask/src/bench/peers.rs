@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,7 @@ pub(crate) fn run(plan: &Plan, out: &Path, strict: bool) -> Verdict {
     if chosen.is_empty() {
         return Err(format!("no pair has `{}` in its name", plan.filter));
     }
-    let python = venv::complete()?;
+    let pythons = pythons(&chosen)?;
     let mut rows = Vec::new();
     for suite in suites(&chosen) {
         let (package, example) = (&suite[0].package, &suite[0].example);
@@ -78,7 +78,7 @@ pub(crate) fn run(plan: &Plan, out: &Path, strict: bool) -> Verdict {
             "--example",
             example,
         ]))?;
-        rows.extend(measure(&suite, plan, &python)?);
+        rows.extend(measure(&suite, plan, &pythons)?);
         // After each suite: what was measured outlives a program that fails later.
         write(&rows, out)?;
     }
@@ -86,6 +86,17 @@ pub(crate) fn run(plan: &Plan, out: &Path, strict: bool) -> Verdict {
     println!("bench: peers.jsonl and peers.md are in {}", out.display());
     let slow: Vec<String> = rows.iter().filter(|r| !r.holds()).map(fault).collect();
     if strict { workspace::report("bench", &slow) } else { Ok(()) }
+}
+
+/// The interpreter of each script.
+fn pythons(pairs: &[&Pair]) -> Verdict<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    for peer in pairs.iter().flat_map(|p| &p.peer) {
+        if let Some(script) = &peer.script {
+            found.insert(script.clone(), venv::complete(&peer.requirements)?);
+        }
+    }
+    Ok(found)
 }
 
 /// The rows as JSON lines and as a table.
@@ -137,7 +148,7 @@ fn sides(suite: &[&Pair]) -> Vec<(Program, BTreeSet<String>)> {
 }
 
 /// Starts ours and each script in turn, as many rounds as asked for.
-fn measure(suite: &[&Pair], plan: &Plan, python: &Path) -> Verdict<Vec<Row>> {
+fn measure(suite: &[&Pair], plan: &Plan, pythons: &BTreeMap<String, PathBuf>) -> Verdict<Vec<Row>> {
     let example = format!("{}{}", suite[0].example, std::env::consts::EXE_SUFFIX);
     let ours = workspace::target().join("release/examples").join(example);
     let rounds = plan.rounds.unwrap_or_else(|| suite.iter().map(|p| p.rounds).max().unwrap_or(7));
@@ -151,6 +162,7 @@ fn measure(suite: &[&Pair], plan: &Plan, python: &Path) -> Verdict<Vec<Row>> {
         for (program, names) in turn {
             let mut command = match &program.0 {
                 Some(script) => {
+                    let python = pythons.get(script).ok_or_else(|| format!("{script}: no interpreter"))?;
                     pinned(python, &[&venv::folder().join(script).display().to_string()], plan.threads)
                 }
                 None => pinned(&ours, &[], plan.threads),

@@ -10,10 +10,12 @@ pub(crate) fn folder() -> PathBuf {
     workspace::root().join("benches/peers")
 }
 
-/// The interpreter of an environment with every package of the locked requirements.
-pub(crate) fn complete() -> Verdict<PathBuf> {
-    let requirements = workspace::read(&folder().join("requirements.txt"))?;
-    make("peers-venv", &requirements)
+/// The interpreter of an environment with every package of one of the locked requirements: `requirements.txt`, or
+/// `requirements-NAME.txt` of peers that want packages too large for everyone.
+pub(crate) fn complete(requirements: &str) -> Verdict<PathBuf> {
+    let name = requirements.trim_start_matches("requirements").trim_end_matches(".txt");
+    let text = workspace::read(&folder().join(requirements))?;
+    make(&format!("peers{name}-venv"), &text)
 }
 
 /// An interpreter that has NumPy: the machine's own, or that of a small environment with NumPy alone, at the version and
@@ -93,14 +95,17 @@ mod tests {
 
     #[test]
     fn every_locked_package_has_a_hash() {
-        let text = workspace::read(&folder().join("requirements.txt")).unwrap();
-        let packages: Vec<&str> =
-            text.lines().filter_map(|l| l.split_once("==")).map(|(name, _)| name).collect();
-        for needed in ["numpy", "scipy", "networkx", "rsatoolbox", "threadpoolctl"] {
-            assert!(packages.contains(&needed), "{needed}");
-        }
-        for package in packages {
-            assert!(entry(&text, package).unwrap().contains("--hash=sha256:"), "{package}");
+        for (file, needed) in [
+            ("requirements.txt", &["numpy", "scipy", "networkx", "rsatoolbox", "threadpoolctl"][..]),
+            ("requirements-torch.txt", &["torch", "transformers"]),
+        ] {
+            let text = workspace::read(&folder().join(file)).unwrap();
+            let packages: Vec<&str> =
+                text.lines().filter_map(|l| l.split_once("==")).map(|(name, _)| name).collect();
+            assert!(needed.iter().all(|n| packages.contains(n)), "{file}: {needed:?}");
+            for package in packages {
+                assert!(entry(&text, package).unwrap().contains("--hash=sha256:"), "{package}");
+            }
         }
     }
 }

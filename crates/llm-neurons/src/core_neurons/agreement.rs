@@ -56,7 +56,7 @@ fn best(logits: ArrayView1<'_, f32>) -> usize {
 }
 
 /// `-ln softmax(logits)[target]`.
-fn surprise(logits: ArrayView1<'_, f32>, target: usize) -> f64 {
+pub(super) fn surprise(logits: ArrayView1<'_, f32>, target: usize) -> f64 {
     let peak = f64::from(logits[best(logits)]);
     let mass: f64 = logits.iter().map(|x| (f64::from(*x) - peak).exp()).sum();
     peak + mass.ln() - f64::from(logits[target])

@@ -32,6 +32,13 @@ impl ClusterConfig {
     pub fn new(layer: usize, pattern: usize, seed: u64) -> Self {
         Self { layer, alpha: 0.4, beta: 0.4, pattern, clusters: None, official_accumulate: false, seed }
     }
+
+    /// The same, with layer (25 of 32) and pattern (3000 of 11008 neurons) scaled to a model of `layers` layers of `width`
+    /// neurons, rounded down, and a neuron at least.
+    #[must_use]
+    pub fn for_shape(layers: usize, width: usize, seed: u64) -> Self {
+        Self::new(25 * layers / 32, (3000 * width / 11_008).max(1), seed)
+    }
 }
 
 /// Centroids of core-neuron patterns of one layer, and for each cluster and layer its neurons, best first.
@@ -46,6 +53,8 @@ pub struct ClusterBank {
     norms: Vec<f64>,
     /// `[cluster][layer]`.
     pub(super) pools: Vec<Vec<Vec<usize>>>,
+    /// The hash of the model's tensors, where it is known.
+    pub(super) model: Option<String>,
 }
 
 impl ClusterBank {
@@ -94,7 +103,7 @@ impl ClusterBank {
             }
         }
         let norms = centres.outer_iter().map(|c| c.dot(&c)).collect();
-        Ok(Self { layer, width, alpha, pattern, centres, norms, pools })
+        Ok(Self { layer, width, alpha, pattern, centres, norms, pools, model: None })
     }
 
     /// Builds a bank of texts that are in memory: `texts[i][l]` are the activations `[tokens, width]` of text i (at most 100
@@ -128,6 +137,28 @@ impl ClusterBank {
         let pools = counts.ranked(config.beta)?;
         let units = pools.into_iter().map(|p| p.into_iter().map(|r| r.units).collect()).collect();
         Self::new(config.layer, config.alpha, config.pattern, found.centres, units)
+    }
+
+    /// The same bank, said to be of the model whose tensors hash to `tensors_sha256`
+    /// ([`WeightFiles::tensors_sha256`](crate::model::WeightFiles::tensors_sha256)).
+    #[must_use]
+    pub fn of(self, tensors_sha256: &str) -> Self {
+        Self { model: Some(tensors_sha256.to_owned()), ..self }
+    }
+
+    /// Refuses a model other than the bank's. A bank that does not say whose it is passes.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`].
+    pub fn check_model(&self, tensors_sha256: &str) -> Result<()> {
+        match &self.model {
+            Some(own) if own != tensors_sha256 => Err(Error::Mismatch {
+                what: "model of the bank of clusters",
+                expected: format!("the one whose tensors hash to {own}"),
+                found: tensors_sha256.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Number of clusters.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, arr1};
 use recordings::arrays::{ArrayFile, Tensors};
+use serde_json::{Value, json};
 
 use super::ClusterBank;
 use crate::{Error, Result};
@@ -11,7 +12,8 @@ use crate::{Error, Result};
 impl ClusterBank {
     /// Writes the bank, whole or not at all: `centres [clusters, width]` and `alpha [1]` (f64); `units`, the lists of all
     /// clusters and layers one after the other, `offsets [clusters * layers + 1]` where each begins and the last ends,
-    /// and `shape`, `[layers, width, layer, pattern]` (i64).
+    /// and `shape`, `[layers, width, layer, pattern]` (i64). The hash of the model, where it is known, stands in the file's
+    /// metadata.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -24,8 +26,11 @@ impl ClusterBank {
         });
         let offsets: Vec<i64> = std::iter::once(0).chain(ends).collect();
         let shape = [self.layers(), self.width, self.layer, self.pattern].map(|n| n as i64);
-        Tensors::new()
-            .f64("centres", self.centres.view().into_dyn())
+        let file = match &self.model {
+            Some(hash) => Tensors::new().about(&json!({ "tensors_sha256": hash }).to_string()),
+            None => Tensors::new(),
+        };
+        file.f64("centres", self.centres.view().into_dyn())
             .f64("alpha", arr1(&[self.alpha]).view().into_dyn())
             .i64("units", ArrayView1::from(&units).into_dyn())
             .i64("offsets", ArrayView1::from(&offsets).into_dyn())
@@ -72,6 +77,13 @@ impl ClusterBank {
         }
         let all: Vec<Vec<usize>> = offsets.windows(2).map(|w| units[w[0]..w[1]].to_vec()).collect();
         let pools = all.chunks(layers).map(<[Vec<usize>]>::to_vec).collect();
-        Self::new(layer, *alpha, pattern, centres, pools).map_err(|e| Error::file(path, e))
+        let bank = Self::new(layer, *alpha, pattern, centres, pools).map_err(|e| Error::file(path, e))?;
+        let about = file.about().map(serde_json::from_str::<Value>).transpose();
+        let about = about.map_err(|e| Error::file(path, e))?;
+        match about.as_ref().map(|a| (a, a["tensors_sha256"].as_str())) {
+            None => Ok(bank),
+            Some((_, Some(hash))) => Ok(bank.of(hash)),
+            Some((about, None)) => Err(Error::file(path, format!("{about}: no tensors_sha256"))),
+        }
     }
 }

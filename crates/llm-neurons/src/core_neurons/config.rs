@@ -32,11 +32,13 @@ pub struct CoreConfig {
 }
 
 impl CoreConfig {
-    /// The published program's shares, and its first and last sparse layer scaled to a model of `layers` layers.
+    /// The published program's shares, and its first and last sparse layer scaled to a model of `layers` layers. One or
+    /// two layers leave none between the ends: there all are sparse.
     #[must_use]
     pub fn for_depth(layers: usize, source: CoreSource) -> Self {
         let scaled = |share: f64| (share * layers as f64).floor() as i64;
-        Self { alpha: 0.2, beta: 0.4, start: scaled(0.16), end: scaled(0.85), source }
+        let config = Self { alpha: 0.2, beta: 0.4, start: scaled(0.16), end: scaled(0.85), source };
+        if config.end <= config.start + 1 { config.in_all_layers(layers) } else { config }
     }
 
     /// [`CoreConfig::for_depth`] of a model, ranked by what its kind of MLP is ranked by.

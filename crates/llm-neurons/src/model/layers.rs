@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{DType, Tensor, activation, module};
 
 use super::config::{Activation, NormKind};
+use super::one_row::product;
 
 /// `x W^T + b`; the weight stays `[out, in]`, as it is stored: products of one row read it from end to end.
 #[derive(Module, Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct Linear {
 impl Linear {
     /// Rows `[n, in]` to rows `[n, out]`.
     pub(crate) fn rows(&self, x: Tensor<2>) -> Tensor<2> {
-        let y = x.matmul(self.weight.val().transpose());
+        let y = product(x, self.weight.val());
         match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
             None => y,

@@ -12,6 +12,7 @@ use super::cache::KvCache;
 use super::config::{LmConfig, Position};
 use super::layers::Norm;
 use super::mlp::Mlp;
+use super::one_row::product;
 use super::rope::Rotation;
 use crate::{Error, Result};
 
@@ -372,7 +373,7 @@ impl HookedLm {
         }
         let weight = self.head.as_ref().map_or_else(|| self.embed.val(), Param::val);
         let [batch, time, _] = x.dims();
-        let logits = x.reshape([batch * time, hidden]).matmul(weight.transpose());
+        let logits = product(x.reshape([batch * time, hidden]), weight);
         let logits = logits.reshape([batch, time, self.config.vocab]);
         Ok(Some(taps.tap(Site::Logits, logits, span)?))
     }

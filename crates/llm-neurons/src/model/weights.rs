@@ -32,6 +32,8 @@ pub struct WeightFiles {
 
 /// The longest header that is read: Hugging Face's own limit.
 const HEADER: u64 = 100 << 20;
+/// Bytes of a tensor that are read at a time: whole numbers of every type.
+const PIECE: usize = 1 << 20;
 
 impl WeightFiles {
     /// Reads the headers of `model.safetensors`, or of the shards that `model.safetensors.index.json` names.
@@ -47,7 +49,14 @@ impl WeightFiles {
         let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&index, e))?;
         let map = value.get("weight_map").and_then(Value::as_object);
         let map = map.ok_or_else(|| Error::file(&index, "no object weight_map"))?;
-        let mut shards: Vec<&str> = map.values().filter_map(Value::as_str).collect();
+        let mut shards = Vec::with_capacity(map.len());
+        for (name, shard) in map {
+            let odd = || Error::file(&index, format!("weight_map: {name}: {shard} is no file name"));
+            shards.push(shard.as_str().ok_or_else(odd)?);
+        }
+        if shards.is_empty() {
+            return Err(Error::file(&index, "weight_map names no shard"));
+        }
         shards.sort_unstable();
         shards.dedup();
         // A name is a file beside the index, not a path out of the folder.
@@ -57,7 +66,7 @@ impl WeightFiles {
         let weights = Self::read_headers(shards.iter().map(|s| folder.join(s)).collect())?;
         match map.keys().find(|name| !weights.entries.contains_key(*name)) {
             Some(name) => Err(Error::Weights {
-                name: name.clone(),
+                name: format!("{name} of {}", index.display()),
                 expected: "a tensor of a shard".to_owned(),
                 found: "nothing: no shard holds it".to_owned(),
             }),
@@ -132,27 +141,63 @@ impl WeightFiles {
     /// [`Error::Weights`] when it is missing, of another shape or number type, or holds NaN or an infinity;
     /// [`Error::File`].
     pub fn read(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let wrong =
-            |expected: String, found: String| Error::Weights { name: name.to_owned(), expected, found };
+        self.read_as(name, shape)
+    }
+
+    /// The values of a tensor as numbers of another type; stored f16, bf16 and f32 are widened without loss, and narrowed
+    /// to the nearest. The file is read in pieces, so that memory holds the values once.
+    pub(crate) fn read_as<T: Weight>(&self, name: &str, shape: &[usize]) -> Result<Vec<T>> {
         let Some(entry) = self.entries.get(name) else {
-            return Err(wrong(format!("a tensor {shape:?}"), "nothing".to_owned()));
+            let found = format!("nothing in {}", self.place());
+            return Err(Error::Weights {
+                name: name.to_owned(),
+                expected: format!("a tensor {shape:?}"),
+                found,
+            });
+        };
+        let wrong = |expected: String, found: String| Error::Weights {
+            name: format!("{name} of {}", self.files[entry.file].display()),
+            expected,
+            found,
         };
         if entry.shape != shape {
             return Err(wrong(format!("shape {shape:?}"), format!("{:?}", entry.shape)));
         }
-        let bytes = self.bytes(entry)?;
-        let values: Vec<f32> = match entry.dtype {
-            Dtype::F32 => bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => bytes.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::BF16 => {
-                bytes.as_chunks::<2>().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()
-            }
+        let widen: fn(&[u8]) -> f32 = match entry.dtype {
+            Dtype::F32 => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            Dtype::F16 => |b| f16::from_le_bytes([b[0], b[1]]).to_f32(),
+            Dtype::BF16 => |b| bf16::from_le_bytes([b[0], b[1]]).to_f32(),
             other => return Err(wrong("F32, F16 or BF16".to_owned(), format!("{other:?}"))),
         };
-        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(wrong("finite values".to_owned(), format!("{} at element {i}", values[i])));
+        let width = if entry.dtype == Dtype::F32 { 4 } else { 2 };
+        let mut values: Vec<T> = Vec::with_capacity(entry.bytes / width);
+        let mut bad = None;
+        self.pieces(entry, |bytes| {
+            for stored in bytes.chunks_exact(width) {
+                let stored = widen(stored);
+                let value = T::narrow(stored);
+                if bad.is_none() && !value.is_finite() {
+                    bad = Some((values.len(), stored));
+                }
+                values.push(value);
+            }
+        })?;
+        match bad {
+            None => Ok(values),
+            Some((i, x)) if x.is_finite() => {
+                Err(wrong(format!("values that fit {}", T::NAME), format!("{x:e} at element {i}")))
+            }
+            Some((i, x)) => Err(wrong("finite values".to_owned(), format!("{x} at element {i}"))),
         }
-        Ok(values)
+    }
+
+    /// The files, for messages.
+    pub(crate) fn place(&self) -> String {
+        match self.files.as_slice() {
+            [] => "no file".to_owned(),
+            [one] => one.display().to_string(),
+            [first, .., last] => format!("{} to {}", first.display(), last.display()),
+        }
     }
 
     /// The hash of the tensors, however they are cut into files: that of [`recordings::tensors_sha256`].
@@ -164,21 +209,56 @@ impl WeightFiles {
         for (name, entry) in &self.entries {
             let shape: Vec<String> = entry.shape.iter().map(usize::to_string).collect();
             hash.update(format!("{name}|{:?}|{}|", entry.dtype, shape.join(",")));
-            hash.update(self.bytes(entry)?);
+            self.pieces(entry, |bytes| hash.update(bytes))?;
             hash.update(b"\n");
         }
         Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
     }
 
-    fn bytes(&self, entry: &Entry) -> Result<Vec<u8>> {
+    /// Shows the bytes of a tensor, piece after piece.
+    fn pieces(&self, entry: &Entry, mut show: impl FnMut(&[u8])) -> Result<()> {
         let path = &self.files[entry.file];
-        let read = || {
+        let mut read = || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(entry.start))?;
-            let mut bytes = vec![0; entry.bytes];
-            file.read_exact(&mut bytes)?;
-            Ok(bytes)
+            let mut piece = vec![0; entry.bytes.min(PIECE)];
+            let mut left = entry.bytes;
+            while left > 0 {
+                let now = &mut piece[..left.min(PIECE)];
+                file.read_exact(now)?;
+                show(now);
+                left -= now.len();
+            }
+            Ok(())
         };
         read().map_err(|e: std::io::Error| Error::file(path, e))
     }
 }
+
+/// A number type that weights are held in.
+pub(crate) trait Weight: burn::tensor::Element + Default {
+    /// Its name in messages.
+    const NAME: &'static str;
+    /// The nearest such number.
+    fn narrow(x: f32) -> Self;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+}
+
+macro_rules! weight {
+    ($type:ty, $name:literal, $narrow:expr) => {
+        impl Weight for $type {
+            const NAME: &'static str = $name;
+            fn narrow(x: f32) -> Self {
+                $narrow(x)
+            }
+            fn is_finite(self) -> bool {
+                <$type>::is_finite(self)
+            }
+        }
+    };
+}
+weight!(f64, "f64", f64::from);
+weight!(f32, "f32", |x| x);
+weight!(f16, "f16", f16::from_f32);
+weight!(bf16, "bf16", bf16::from_f32);

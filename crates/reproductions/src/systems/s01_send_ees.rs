@@ -4,6 +4,8 @@
 //! estimate follow EigenScore from set to set? Speed: 2000 answers of 4096 units; what does the estimate cost beside the
 //! eigenvalues it stands in for, and beside a Cholesky factor, which the paper does not mention?
 
+mod training;
+
 use std::time::Instant;
 
 use llm_neurons::{Ees, EesVariant, EigenScoreConvention, ExactMethod, eigenscore, eigenscore_by};
@@ -39,12 +41,18 @@ impl Reproduction for SendEes {
         }
     }
 
+    /// The part about training; the others are the host's.
+    fn tensors(&self) -> bool {
+        true
+    }
+
     fn run(&self, plan: &Plan) -> Result<Outcome> {
         let mut outcome =
             Outcome { data: vec!["random answer sets (generated)".to_owned()], ..Outcome::default() };
         tracking(plan, &mut outcome)?;
         accuracy(plan, &mut outcome)?;
         if plan.pick(false, false, true) {
+            training::training(plan, &mut outcome)?;
             speed(plan, &mut outcome)?;
             crossover(plan, &mut outcome)?;
         }

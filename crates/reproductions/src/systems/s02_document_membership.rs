@@ -4,7 +4,9 @@
 //! own habits. A bigram model counts the pairs of half of the documents, over a background that is worth 30000
 //! observations of each token, so what it remembers of one document is faint. Does a document's histogram of losses, beside
 //! token frequencies, tell the half that was counted from the half that was not? And better than perplexity or Min-20 % of
-//! its sequences?
+//! its sequences? The second part asks the same of a transformer that was fine-tuned.
+
+mod fine_tuned;
 
 use llm_neurons::membership::baselines::{Baseline, ln_perplexity, min_k};
 use llm_neurons::membership::{
@@ -40,7 +42,7 @@ const GAINED: f64 = 0.10;
 /// Where an attack on shuffled labels may lie.
 const CHANCE: [f64; 2] = [0.40, 0.60];
 
-/// The reproduction of line 3 of sheet 02-document-membership.
+/// The reproduction of lines 3 and 4 of sheet 02-document-membership.
 pub struct DocumentMembership;
 
 impl Reproduction for DocumentMembership {
@@ -54,6 +56,10 @@ impl Reproduction for DocumentMembership {
         }
     }
 
+    fn tensors(&self) -> bool {
+        true
+    }
+
     fn run(&self, plan: &Plan) -> Result<Outcome> {
         let mut outcome = Outcome {
             data: vec!["documents of a Markov chain (generated)".to_owned()],
@@ -64,6 +70,7 @@ impl Reproduction for DocumentMembership {
         let trials = seeds.iter().map(|seed| Trial::run(*seed, controls)).collect::<Result<Vec<Trial>>>()?;
         report(&trials, &seeds, &mut outcome);
         figures(&trials, &mut outcome)?;
+        fine_tuned::measure(plan, &mut outcome)?;
         Ok(outcome)
     }
 }

@@ -83,7 +83,7 @@ fn fail(source: impl std::fmt::Display) -> Error {
 }
 
 /// The model on the plan's device, and its text; both are read from files, so they are put in one.
-fn load(plan: &Plan) -> Result<(HookedLm, ArrayFile)> {
+pub(super) fn load(plan: &Plan) -> Result<(HookedLm, ArrayFile)> {
     let folder = tempfile::tempdir().map_err(fail)?;
     for (name, bytes) in [("config.json", CONFIG), ("model.safetensors", WEIGHTS), ("text.safetensors", TEXT)]
     {
@@ -95,7 +95,7 @@ fn load(plan: &Plan) -> Result<(HookedLm, ArrayFile)> {
 }
 
 /// The first tokens of a language's sentences, each between <s> = 0 and </s> = 1, in the order of an index.
-fn stream(text: &ArrayFile, language: &str, index: &str, tokens: usize) -> Result<Vec<u32>> {
+pub(super) fn stream(text: &ArrayFile, language: &str, index: &str, tokens: usize) -> Result<Vec<u32>> {
     let ids = text.read_i64_1(&format!("{language}.ids")).map_err(fail)?;
     let offsets = text.read_i64_1(&format!("{language}.offsets")).map_err(fail)?;
     let mut stream: Vec<u32> = Vec::with_capacity(tokens);

@@ -35,6 +35,15 @@ pub enum Schedule {
         /// Steps until the floor.
         steps: u64,
     },
+    /// `rate` for `hold` steps, then a line that would reach zero at `steps`; zero from there on.
+    Linear {
+        /// The rate of the first steps.
+        rate: f64,
+        /// Steps before the decay.
+        hold: u64,
+        /// Steps until zero.
+        steps: u64,
+    },
 }
 
 impl Schedule {
@@ -49,6 +58,10 @@ impl Schedule {
                 let length = steps.saturating_sub(warmup).max(1);
                 let progress = ((step - warmup) as f64 / length as f64).min(1.0);
                 floor + (peak - floor) * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+            Self::Linear { rate, hold, .. } if step < hold => rate,
+            Self::Linear { rate, hold, steps } => {
+                rate * steps.saturating_sub(step) as f64 / steps.saturating_sub(hold).max(1) as f64
             }
         }
     }
@@ -86,6 +99,13 @@ impl Schedule {
                 }
                 Ok(())
             }
+            Self::Linear { rate: r, hold, steps } => {
+                rate("rate", r)?;
+                if hold > steps {
+                    return Err(Error::value("rate.hold", hold, "at most rate.steps"));
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -110,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn the_line_holds_and_falls_to_zero() {
+        let s = Schedule::Linear { rate: 0.8, hold: 6, steps: 10 };
+        assert_eq!([s.at(0), s.at(5), s.at(6)], [0.8; 3]);
+        assert!((s.at(8) - 0.4).abs() < 1e-12 && s.at(9) > 0.0);
+        assert_eq!([s.at(10), s.at(u64::MAX)], [0.0; 2]);
+        let constant = Schedule::Linear { rate: 0.8, hold: 10, steps: 10 };
+        assert!((0..10).all(|t| constant.at(t) == 0.8));
+    }
+
+    #[test]
     fn senseless_figures_are_refused() {
         for bad in [
             Schedule::Constant { rate: f64::NAN },
@@ -118,6 +148,8 @@ mod tests {
             Schedule::Staircase { rate: 1.0, factor: 0.5, every: 0 },
             Schedule::Cosine { peak: 0.1, floor: 0.2, warmup: 0, steps: 5 },
             Schedule::Cosine { peak: 0.1, floor: 0.0, warmup: 5, steps: 5 },
+            Schedule::Linear { rate: 0.1, hold: 6, steps: 5 },
+            Schedule::Linear { rate: -0.1, hold: 1, steps: 5 },
         ] {
             assert!(bad.validate().is_err(), "{bad:?}");
         }

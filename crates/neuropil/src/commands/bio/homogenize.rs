@@ -74,6 +74,8 @@ pub(crate) struct Answer {
     labelled: usize,
     /// Columns of the raw recording that were left out: mostly missing values, or the label of an earlier column.
     dropped: usize,
+    /// Missing values (NaN) of the raw recording; those of neurons that are written were interpolated.
+    missing: usize,
     /// Samples after resampling.
     samples: usize,
     /// Sampling step in seconds.
@@ -138,6 +140,7 @@ impl Verb for Homogenize {
             neurons: worm.neurons.len(),
             labelled: worm.labelled(),
             dropped: columns - worm.neurons.len(),
+            missing: raw.traces.iter().filter(|v| v.is_nan()).count(),
             samples: worm.times_s.len(),
             dt: self.dt,
             original_samples,

@@ -9,6 +9,7 @@ use neural_geometry::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::arguments::share;
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure_at};
@@ -20,10 +21,10 @@ pub(crate) struct Trsa {
     #[arg(help = "RDM file (npz with array rdm)")]
     rdm: PathBuf,
     /// Lower quantile of the ramp [default: 0.2]
-    #[arg(long, conflicts_with = "sigmoid", allow_negative_numbers = true)]
+    #[arg(long, conflicts_with = "sigmoid", value_parser = share, allow_negative_numbers = true)]
     lower: Option<f64>,
     /// Upper quantile of the ramp [default: 0.8]
-    #[arg(long, conflicts_with = "sigmoid", allow_negative_numbers = true)]
+    #[arg(long, conflicts_with = "sigmoid", value_parser = share, allow_negative_numbers = true)]
     upper: Option<f64>,
     /// Sigmoid of slope A and midpoint B instead of the ramp
     #[arg(long, value_name = "A,B", value_parser = pair, allow_hyphen_values = true)]

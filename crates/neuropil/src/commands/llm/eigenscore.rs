@@ -7,12 +7,14 @@ use clap::{Args, ValueEnum};
 use llm_neurons::{
     Ees, EesResult, EesVariant, EigenScoreConvention, ProbeDistribution, SpectralEdge, assess,
 };
+use ndarray::Array2;
 use recordings::arrays::read_matrix;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::{DeviceSpec, Opened};
 
-use crate::arguments::axes;
+use super::answers::{AnswerArguments, Sampled};
+use crate::arguments::{axes, positive};
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result, file_failure_at};
@@ -21,8 +23,12 @@ use crate::verb::Verb;
 /// Spread of several answers' embeddings: EigenScore, and Efficient EigenScore
 #[derive(Debug, Args)]
 pub(crate) struct Eigenscore {
-    #[arg(help = "Embeddings [answers, units], one row an answer: .npy, .npz or .safetensors")]
-    file: PathBuf,
+    #[arg(
+        help = "Embeddings [answers, units], one row an answer: .npy, .npz or .safetensors",
+        required_unless_present = "model",
+        conflicts_with = "model"
+    )]
+    file: Option<PathBuf>,
     /// Which array of the file
     #[arg(long)]
     key: Option<String>,
@@ -33,7 +39,7 @@ pub(crate) struct Eigenscore {
     #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
     convention: Convention,
     /// Regulariser on the covariance's diagonal
-    #[arg(long, default_value_t = 1e-3, allow_hyphen_values = true)]
+    #[arg(long, default_value_t = 1e-3, value_parser = positive, allow_hyphen_values = true)]
     alpha: f64,
     /// How to compute; chebyshev gives the exact score and its estimate
     #[arg(long, value_enum, default_value_t = Method::Auto)]
@@ -47,6 +53,8 @@ pub(crate) struct Eigenscore {
     /// Probe vectors of the estimate, with chebyshev or auto [default: 20]
     #[arg(long)]
     probes: Option<usize>,
+    #[command(flatten)]
+    model: AnswerArguments,
     /// Where the estimate was computed, once it was.
     #[arg(skip)]
     placed: OnceLock<(String, &'static str)>,
@@ -122,6 +130,12 @@ pub(crate) struct Answer {
     lambda_max: f64,
     /// Largest error of the Chebyshev series of that many moments on this spectrum, without the noise of the probes.
     bound: Option<f64>,
+    /// The answers' texts, where a model gave them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answers: Option<Vec<String>>,
+    /// The answers' tokens, where a model gave them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_ids: Option<Vec<Vec<u32>>>,
 }
 
 impl Eigenscore {
@@ -208,7 +222,27 @@ impl Eigenscore {
 
     fn refused(&self, error: llm_neurons::Error) -> Failure {
         let kind = if matches!(error, llm_neurons::Error::Tensor { .. }) { "device" } else { "input" };
-        Failure::new(kind, error).at(&self.file)
+        let failure = Failure::new(kind, error);
+        match &self.file {
+            Some(file) => failure.at(file),
+            None => failure,
+        }
+    }
+}
+
+impl Eigenscore {
+    /// The embeddings of the file, or of the answers that a model samples.
+    fn embeddings(&self, context: &Context) -> Result<(Array2<f64>, Option<Sampled>)> {
+        if let Some(sampled) = self.model.sample(context)? {
+            return Ok((sampled.answers.embeddings.clone(), Some(sampled)));
+        }
+        let file =
+            self.file.as_ref().ok_or_else(|| Failure::usage("FILE or --model: one of them is needed"))?;
+        // Few answers of many units are the rule here: no warning asks whether the rows are the samples.
+        let axes = self.axes.as_deref().or(Some("time,units"));
+        let (e, warnings) = read_matrix(file, self.key.as_deref(), axes).map_err(file_failure_at(file))?;
+        warnings.iter().for_each(|w| document::warn(w));
+        Ok((e, None))
     }
 }
 
@@ -227,10 +261,7 @@ impl Verb for Eigenscore {
     fn run(&self, context: &Context) -> Result<Answer> {
         self.tell();
         let opened = self.device(context)?;
-        // Few answers of many units are the rule here: no warning asks whether the rows are the samples.
-        let axes = self.axes.as_deref().or(Some("time,units"));
-        let (e, warnings) =
-            read_matrix(&self.file, self.key.as_deref(), axes).map_err(file_failure_at(&self.file))?;
+        let (e, sampled) = self.embeddings(context)?;
         let (k, d) = e.dim();
         context.admit("the covariance and its estimate", self.bytes(k as u64, d as u64))?;
         let (convention, ees) = (self.convention(), self.ees(context.seed));
@@ -255,7 +286,6 @@ impl Verb for Eigenscore {
                 return Err(exact_only(&context.device));
             }
         }
-        warnings.iter().for_each(|w| document::warn(w));
         let host = || ("cpu".to_owned(), "f64");
         let (eigenscore_device, eigenscore_dtype) =
             if found.eigenscore_method == llm_neurons::Method::Chebyshev {
@@ -284,6 +314,8 @@ impl Verb for Eigenscore {
             probes: self.probes(),
             lambda_max: found.lambda_max,
             bound: found.bound,
+            token_ids: sampled.as_ref().map(|s| s.answers.tokens.clone()),
+            answers: sampled.map(|s| s.texts),
         })
     }
 

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use llm_neurons::core_neurons;
 use llm_neurons::generate::{GenerateConfig, generate};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::core::CoreArguments;
 use super::model::{ModelArguments, failure};
 use super::steer::SteerArguments;
 use crate::context::Context;
@@ -36,12 +38,14 @@ pub(crate) struct Generate {
     /// Leave out the token that begins a text
     #[arg(long)]
     no_bos: bool,
+    #[command(flatten)]
+    core: CoreArguments,
     /// Set the neurons of this file to zero
     #[arg(long, value_name = "SET.json")]
     drop: Option<PathBuf>,
     #[command(flatten)]
     steer: SteerArguments,
-    /// Use a set of neurons, or a plan, that was made for another model
+    /// Use a set of neurons, a bank of clusters or a plan that was made for another model
     #[arg(long)]
     force: bool,
 }
@@ -83,6 +87,11 @@ impl Verb for Generate {
                 "--top-k and --top-p cut what --temperature samples: give one above 0",
             ));
         }
+        if self.core.wanted()? && self.drop.is_some() {
+            return Err(Failure::usage(
+                "--drop counts neurons of whole layers: it does not go with --core-neurons",
+            ));
+        }
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let mut hooks = self.model.drop_hooks(&model, self.drop.as_ref(), self.force)?;
@@ -92,7 +101,14 @@ impl Verb for Generate {
             return Err(Failure::input("--prompt: it has no token, and nothing begins a text here"));
         }
         let config = GenerateConfig { stop: model.config().eos.clone(), ..config };
-        let found = generate(&model, &[&prompt], &config, &mut hooks).map_err(failure)?;
+        let (found, active_fraction) = match self.core.plan(&self.model, &model, self.force)? {
+            None => (generate(&model, &[&prompt], &config, &mut hooks).map_err(failure)?, 1.0),
+            Some(plan) => {
+                let found = core_neurons::generate(&model, &prompt, plan.config, plan.strategy(), &config)
+                    .map_err(failure)?;
+                (found.generation, found.active_fraction)
+            }
+        };
         let token_ids = found.tokens.first().cloned().unwrap_or_default();
         Ok(Answer {
             text: tokenizer.decode_after(&prompt, &token_ids).map_err(failure)?,
@@ -100,7 +116,7 @@ impl Verb for Generate {
             prompt_token_ids: prompt,
             prefill_seconds: found.prefill.as_secs_f64(),
             decode_tokens_per_second: found.tokens_per_second(),
-            active_fraction: 1.0,
+            active_fraction,
         })
     }
 

@@ -8,6 +8,9 @@ use llm_neurons::TextTokenizer;
 use super::model::failure;
 use crate::failure::{Failure, Result};
 
+/// The tokens of each text.
+type Texts = Vec<Vec<u32>>;
+
 /// `NAME=FILE`.
 #[derive(Debug, Clone)]
 pub(super) struct NamedFile {
@@ -64,7 +67,7 @@ pub(super) fn pairs(
     second: &Path,
     tokenizer: &TextTokenizer,
     most: usize,
-) -> Result<(Vec<Vec<u32>>, Vec<Vec<u32>>, usize)> {
+) -> Result<(Texts, Texts, usize)> {
     let (a, b) = (lines(first)?, lines(second)?);
     for (path, found) in [(first, &a), (second, &b)] {
         if found.is_empty() {

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use llm_neurons::model::{Forward, Tokens};
+use llm_neurons::LanguageModel;
+use llm_neurons::model::Tokens;
 use llm_neurons::parity::token_ids;
 use ndarray::{Array2, ArrayD, Ix2};
 use probes::{HookSet, Read};
@@ -83,12 +84,14 @@ impl Verb for Logits {
                 Tokens::masked(ids, valid).map_err(|e| failure(e).at(path))?
             }
         };
-        let model = self.model.load(context)?;
+        let model = self.model.load_any(context)?;
         let mut sites = Vec::new();
         if self.hidden {
             sites.push(("embed".to_owned(), Site::Embed));
-            sites.extend((0..model.config().layers).map(|l| (format!("resid_post.{l}"), Site::ResidPost(l))));
-            sites.push(("final_norm".to_owned(), Site::FinalNorm));
+            sites.extend((0..model.layers()).map(|l| (format!("resid_post.{l}"), Site::ResidPost(l))));
+            if model.width(&Site::FinalNorm).is_some() {
+                sites.push(("final_norm".to_owned(), Site::FinalNorm));
+            }
         }
         sites.push(("logits".to_owned(), Site::Logits));
         let mut hooks = HookSet::new();
@@ -96,7 +99,7 @@ impl Verb for Logits {
         for (name, site) in sites {
             reads.push((name, hooks.read(site, Read::Full).map_err(Failure::input)?));
         }
-        model.forward(&tokens, Forward::default(), &mut hooks).map_err(|e| failure(e).or_at(&self.ids))?;
+        model.read(&tokens, None, &mut hooks).map_err(|e| failure(e).or_at(&self.ids))?;
         let (mut npz, mut shape, mut nonfinite) = (Npz::new(), (0, 0), 0);
         let mut arrays = Vec::new();
         for (name, read) in reads {
@@ -111,7 +114,7 @@ impl Verb for Logits {
         Ok(Answer {
             batch: shape.0,
             time: shape.1,
-            vocab: model.config().vocab,
+            vocab: model.vocabulary(),
             arrays,
             out: self.out.display().to_string(),
             nonfinite,

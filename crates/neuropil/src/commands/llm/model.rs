@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use llm_neurons::model::{HookedLm, LmConfig, WeightFiles};
-use llm_neurons::{Error, TextTokenizer, ablation};
+use llm_neurons::{Error, LanguageModel, TextTokenizer, drop_neurons};
 use probes::HookSet;
 use recordings::NeuronSet;
 
@@ -18,7 +18,7 @@ pub(crate) struct ModelArguments {
     /// A Hugging Face folder: config.json, model.safetensors or its shards, tokenizer.json
     #[arg(long, value_name = "DIR")]
     pub(crate) model: PathBuf,
-    /// Number type of weights and activations; norms and softmax are in f32
+    /// Number type of weights and activations, however the files store them; norms and softmax are in f32
     #[arg(long, value_enum, default_value_t = Dtype::F32)]
     pub(crate) dtype: Dtype,
 }
@@ -40,7 +40,12 @@ impl Dtype {
         }
     }
 
-    fn tensor(self) -> FloatDType {
+    /// Bytes of a value.
+    pub(crate) fn bytes(self) -> u64 {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+
+    pub(crate) fn tensor(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
             Self::F16 => FloatDType::F16,
@@ -52,21 +57,27 @@ impl Dtype {
 impl ModelArguments {
     /// The model, on the device of the context.
     pub(crate) fn load(&self, context: &Context) -> Result<HookedLm> {
-        let config = LmConfig::read(&self.model).map_err(failure)?;
-        let files = WeightFiles::open(&self.model).map_err(failure)?;
-        let bytes = files.elements() * if self.dtype == Dtype::F32 { 4 } else { 2 };
+        let at = |error: Error| failure(error).or_at(&self.model);
+        let config = LmConfig::read(&self.model).map_err(at)?;
+        let files = WeightFiles::open(&self.model).map_err(at)?;
+        let bytes = files.elements().saturating_mul(self.dtype.bytes());
         context.admit("the model", bytes)?;
         let device = &context.open_device()?.device;
-        HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(failure)
+        HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(at)
     }
 
     /// Its tokenizer.
     pub(crate) fn tokenizer(&self, model: &HookedLm) -> Result<TextTokenizer> {
-        TextTokenizer::load(&self.model, model.config()).map_err(failure)
+        TextTokenizer::load(&self.model, model.config()).map_err(|e| failure(e).or_at(&self.model))
     }
 
     /// Hooks that drop the neurons of a set file; one of another model is refused, or with `force` warned of.
-    pub(crate) fn drop_hooks(&self, model: &HookedLm, set: Option<&PathBuf>, force: bool) -> Result<HookSet> {
+    pub(crate) fn drop_hooks(
+        &self,
+        model: &impl LanguageModel,
+        set: Option<&PathBuf>,
+        force: bool,
+    ) -> Result<HookSet> {
         let mut hooks = HookSet::new();
         let Some(path) = set else { return Ok(hooks) };
         let set = NeuronSet::read(path).map_err(file_failure_at(path))?;
@@ -78,7 +89,7 @@ impl ModelArguments {
             }
             crate::document::warn(&error.to_string());
         }
-        for edit in ablation(&set, &[], model).map_err(|e| failure(e).or_at(path))? {
+        for edit in drop_neurons(&set, model).map_err(|e| failure(e).or_at(path))? {
             hooks.edit(edit).map_err(|e| Failure::input(e).at(path))?;
         }
         Ok(hooks)
