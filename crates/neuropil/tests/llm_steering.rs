@@ -193,6 +193,7 @@ fn a_plan_is_fitted_and_steers_generation() {
     assert!(target(&steered) > target(&plain), "{steered:?} {plain:?}");
     failure(&["generate", "--model", shown(case.at()), "--prompt", "a", "--steer-lambda", "1"], 2);
     let nan = ["generate", "--model", shown(case.at()), "--prompt", "a", "--steer", &case.out];
+    assert!(failure(&[&nan[..], &["--core-neurons", "0.5"]].concat(), 2).contains("--steer"));
     assert!(failure(&[&nan[..], &["--steer-beta", "nan"]].concat(), 2).contains("--steer-beta"));
 
     // The same again, byte for byte; and without prompts a fifth of the pairs is held out.
@@ -270,7 +271,7 @@ fn texts_that_cannot_be_fitted_are_refused() {
     refused(text(39, english).as_bytes(), target, "en.txt");
     refused(b"", target, "no text");
     refused(source, b"\n \n", "no text");
-    refused(source, &[target, b"\xff\xfe\n"].concat(), "line 41 is not UTF-8");
+    refused(source, &[target, b"\xff\xfe\n"].concat(), "not UTF-8");
     let gap = String::from_utf8(target.to_vec()).unwrap().replacen('\n', "\n\n", 1);
     refused(source, gap.as_bytes(), "line 2 is empty");
     refused(text(3, english).as_bytes(), text(3, hindi).as_bytes(), "at least 5 pairs");
@@ -464,7 +465,7 @@ fn autoencoders_that_cannot_be_trained_are_refused() {
     let layer = ["--layer", "0"];
     let with = |more: &[&'static str]| [&layer[..], more].concat();
     refused(&write(case.at(), "empty.txt", ""), &layer, 1, "no text");
-    refused(&write(case.at(), "bad.txt", b"waa\n\xc3(\n"), &layer, 1, "line 2 is not UTF-8");
+    refused(&write(case.at(), "bad.txt", b"waa\n\xc3(\n"), &layer, 1, "not UTF-8");
     refused(&case.at().join("absent.txt"), &layer, 1, "absent.txt");
     refused(&good, &["--layer", "2"], 1, "2 layers");
     refused(&good, &[], 2, "--layer");

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llm_neurons::autoencoder::SiteAutoencoder;
-use llm_neurons::model::WeightFiles;
 use llm_neurons::score::BATCH_TOKENS;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::lines::{most, tokens};
 use super::super::model::{ModelArguments, failure};
+use super::super::neuron_sets::identity;
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result};
@@ -76,8 +76,7 @@ impl Verb for Eval {
             SiteAutoencoder::load(&self.autoencoder).map_err(|e| failure(e).or_at(&self.autoencoder))?;
         let model = self.model.load(context)?;
         found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
-        let files = WeightFiles::open(&self.model.model).map_err(failure)?;
-        let hash = files.tensors_sha256().map_err(failure)?;
+        let hash = identity(&self.model.model)?.tensors_sha256;
         if let Err(error) = found.check_model(&hash) {
             if !self.force {
                 let message = format!("{error} (--force uses it all the same)");
