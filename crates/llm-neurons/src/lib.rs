@@ -38,6 +38,8 @@ mod error;
 mod finite;
 pub mod foxp2;
 pub mod generate;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod keys;
 pub mod language;
 pub mod membership;

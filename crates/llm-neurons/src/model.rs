@@ -17,3 +17,5 @@ pub use config::{Activation, Family, LmConfig, NormKind, Position, Residual, Rop
 pub use lm::{Forward, Head, HookedLm, Tokens};
 pub use mlp::Mlp;
 pub use weights::WeightFiles;
+#[cfg(feature = "hub")]
+pub(crate) use weights::shards;
