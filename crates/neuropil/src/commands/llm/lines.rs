@@ -10,6 +10,9 @@ use super::neuron_sets;
 use super::texts::{self, read_text};
 use crate::failure::{Failure, Result};
 
+/// Token ids, one list a line.
+type Texts = Vec<Vec<u32>>;
+
 /// The lines of a UTF-8 file that are not blank, with their numbers from 1.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
     let text = read_text(path)?;
@@ -21,7 +24,7 @@ fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
 ///
 /// # Errors
 /// Those of [`read_text`]; a failure of kind `input` for a line without a token.
-pub(super) fn tokens(path: &Path, tokenizer: &TextTokenizer, most: usize) -> Result<(Vec<Vec<u32>>, usize)> {
+pub(super) fn tokens(path: &Path, tokenizer: &TextTokenizer, most: usize) -> Result<(Texts, usize)> {
     encode(path, &lines(path)?, tokenizer, most)
 }
 
@@ -90,7 +93,7 @@ fn encode(
     lines: &[(usize, String)],
     tokenizer: &TextTokenizer,
     most: usize,
-) -> Result<(Vec<Vec<u32>>, usize)> {
+) -> Result<(Texts, usize)> {
     let mut cut = 0;
     let mut all = Vec::with_capacity(lines.len());
     for (number, line) in lines {
