@@ -331,9 +331,9 @@ fn what_cannot_be_fitted_is_refused() {
         let (rows, fewer) = (Array2::<f64>::ones((4, 3)), Array2::<f64>::ones((3, 3)));
         let nan = Array2::from_elem((4, 3), f64::NAN);
         assert!(pairs(&[1, 0], &[rows.clone(), rows.clone()], &[rows.clone(), rows.clone()]).is_err());
-        assert!(matches!(pairs(&[0], &[rows.clone()], &[fewer]), Err(Error::Mismatch { .. })));
-        assert!(matches!(pairs(&[0], &[rows.clone()], &[nan]), Err(Error::NotFinite { .. })));
-        assert!(matches!(pairs(&[0], &[rows.clone()], &[]), Err(Error::Shape { .. })));
+        assert!(matches!(pairs(&[0], std::slice::from_ref(&rows), &[fewer]), Err(Error::Mismatch { .. })));
+        assert!(matches!(pairs(&[0], std::slice::from_ref(&rows), &[nan]), Err(Error::NotFinite { .. })));
+        assert!(matches!(pairs(&[0], std::slice::from_ref(&rows), &[]), Err(Error::Shape { .. })));
         let prompts = WeakPrompts::new(&model, &weak, &sets(), &[0], 64).unwrap();
         assert!(prompts.with_vectors(1, &Array2::zeros((1, 32)).view()).is_err());
         assert!(matches!(prompts.with_vectors(0, &Array2::zeros((1, 31)).view()), Err(Error::Shape { .. })));
