@@ -13,7 +13,6 @@ use probes::{HookSet, NoTaps};
 use recordings::{Intervention, Site};
 use tensor_backend::DeviceSpec;
 use tensor_backend::bridge::{float_array, scalar};
-use tensor_backend::harness::TestDevice;
 
 const FAMILIES: [&str; 6] =
     ["gpt_neox_parallel", "gpt_neox_sequential", "llama_gqa", "opt_relu", "gpt2", "qwen2"];
