@@ -98,6 +98,15 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
     workspace::run(&mut command)
 }
 
+/// Builds the downloads from a hub, which no default build has, and runs their test against a hub on the loopback. The
+/// other packages are named so that all that is built already fits.
+pub(crate) fn run_hub() -> Verdict {
+    let runner: &[&str] = if workspace::has_cargo("nextest") { &["nextest", "run"] } else { &["test"] };
+    let mut arguments: Vec<&str> = runner.to_vec();
+    arguments.extend(["--locked", "--workspace", "--features", "llm-neurons/hub", "--test", "hub"]);
+    workspace::run(&mut workspace::cargo(&arguments))
+}
+
 /// Points the Vulkan loader at Mesa's software adapter where it is installed and no other was chosen.
 pub(crate) fn wgpu_environment(command: &mut Command) -> Verdict {
     if std::env::var_os("VK_DRIVER_FILES").is_none()

@@ -73,7 +73,6 @@ fn decode(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("mlp-decode/D{hidden}/F{neurons}/keep{KEPT}"));
         group.sample_size(30).sampling_mode(SamplingMode::Flat);
         for (name, mlp) in [("dense", dense), ("core", &core)] {
-            println!("{name}: {} bytes of weights a token", mlp.bytes());
             group.throughput(Throughput::Bytes(mlp.bytes() as u64));
             group.bench_function(BenchmarkId::from_parameter(name), |b| {
                 b.iter(|| step(mlp, &x, &mut NoTaps));

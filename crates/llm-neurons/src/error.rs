@@ -154,6 +154,14 @@ pub enum Error {
         /// The accepted number in words.
         expected: String,
     },
+    /// A model that could not be had from a hub.
+    #[error("hub: {what}: {message}")]
+    Hub {
+        /// The model, or its file.
+        what: String,
+        /// What is wrong.
+        message: String,
+    },
     /// From a tokenizer.
     #[error("tokenizer: {message}")]
     Tokenizer {
@@ -274,6 +282,11 @@ impl Error {
 
     pub(crate) fn file(path: &Path, message: impl std::fmt::Display) -> Self {
         Self::File { path: path.to_owned(), message: message.to_string() }
+    }
+
+    #[cfg(feature = "hub")]
+    pub(crate) fn hub(what: &str, message: impl std::fmt::Display) -> Self {
+        Self::Hub { what: what.to_owned(), message: message.to_string() }
     }
 
     pub(crate) fn line(path: &Path, line: usize, message: impl std::fmt::Display) -> Self {

@@ -16,6 +16,7 @@
 //! [`FitConfig::run`] goes from paired sentences to a [`SteeringPlan`], which [`SteeringPlan::attach`] hooks into a model.
 
 mod attach;
+mod config;
 mod control;
 mod defaultness;
 mod edit;
@@ -32,11 +33,10 @@ mod tokens;
 mod weak;
 mod window;
 
+pub use config::{Attractor, FitConfig, WindowChoice};
 pub use defaultness::{Defaultness, TokenSetTensors, defaultness, mean_defaultness};
 pub use edit::{Scale, Strength, unit_rows};
-pub use fit::{
-    Attractor, Fit, FitConfig, FitTexts, FittedLayer, LayerAutoencoder, Steered, WindowChoice, search,
-};
+pub use fit::{Fit, FitTexts, FittedLayer, LayerAutoencoder, Steered, search};
 pub use grid::{Grid, GridPoint, GridResult, Measured, grid_search};
 pub use layer::{LayerFit, LayerQuality, LayerSteer, fit_layer};
 pub use neurons::{

@@ -45,6 +45,8 @@ mod error;
 mod finite;
 pub mod foxp2;
 pub mod generate;
+#[cfg(feature = "hub")]
+pub mod hub;
 mod keys;
 mod knockout;
 pub mod language;

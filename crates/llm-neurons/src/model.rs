@@ -27,3 +27,5 @@ pub(crate) use mlp::indices;
 pub(crate) use rope::frequencies;
 pub use save::check_free;
 pub use weights::WeightFiles;
+#[cfg(feature = "hub")]
+pub(crate) use weights::shards;

@@ -58,7 +58,9 @@ impl TextTokenizer {
         }
         let asked = match about {
             Some((path, bytes)) => {
-                let value: Value = serde_json::from_slice(bytes).map_err(|e| Error::file(path, e))?;
+                let text =
+                    std::str::from_utf8(bytes).map_err(|_| Error::file(path, "it is not valid UTF-8"))?;
+                let value: Value = serde_json::from_str(text).map_err(|e| Error::file(path, e))?;
                 match value.get("add_bos_token") {
                     None | Some(Value::Null) => false,
                     Some(Value::Bool(asked)) => *asked,

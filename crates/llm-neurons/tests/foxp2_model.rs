@@ -314,9 +314,13 @@ fn what_cannot_be_fitted_is_refused() {
         let wild = SparseTraining { rate, epochs: 20, batch_size: 5, ..SparseTraining::default() };
         let diverged = bad(FitConfig { training: wild, ..config() });
         assert!(matches!(diverged, Error::Probes(probes::Error::Diverged { .. })), "{diverged}");
-        // A guard that allows nothing.
+        // A guard that allows nothing, on what the model itself says: whatever moves it makes that less likely.
+        let prompts: Vec<&[u32]> = source.iter().map(Vec::as_slice).collect();
+        let greedy = GenerateConfig { max_new_tokens: 12, ..GenerateConfig::default() };
+        let said = generate(&model, &prompts, &greedy, &mut NoTaps).unwrap().tokens;
+        let said: Vec<Vec<u32>> = source.iter().zip(said).map(|(a, b)| [&a[..], &b[..]].concat()).collect();
         let (source, target) = (sentences(4, 40), sentences(44, 40));
-        let texts = FitTexts { source: &source, target: &target, weak: &weak, guard: &source };
+        let texts = FitTexts { source: &source, target: &target, weak: &weak, guard: &said };
         let none = Grid { tolerance: Some(0.0), lambdas: vec![8.0], ..Grid::default() };
         let found = good.run(&model, texts, &sets(), &none, identity(), ["en", "xx"]);
         assert!(matches!(found, Err(Error::Plan { .. })), "{found:?}");

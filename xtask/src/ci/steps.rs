@@ -93,6 +93,7 @@ pub(crate) fn all() -> Vec<Step> {
             &[("RUSTDOCFLAGS", "-D warnings")],
         ),
         Step::new("tests", || test::run_suite(Backend::Cpu, &[])),
+        Step::new("hub", test::run_hub),
         cargo("doctests", &["test", "--workspace", "--locked", "--doc"], &[]),
         Step::new("examples", examples::rust),
         Step::new("readme", docs::check_count),

@@ -45,26 +45,9 @@ impl WeightFiles {
         if single.is_file() || !index.is_file() {
             return Self::read_headers(vec![single]);
         }
-        let text = std::fs::read_to_string(&index).map_err(|e| Error::file(&index, e))?;
-        let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(&index, e))?;
-        let map = value.get("weight_map").and_then(Value::as_object);
-        let map = map.ok_or_else(|| Error::file(&index, "no object weight_map"))?;
-        let mut shards = Vec::with_capacity(map.len());
-        for (name, shard) in map {
-            let odd = || Error::file(&index, format!("weight_map: {name}: {shard} is no file name"));
-            shards.push(shard.as_str().ok_or_else(odd)?);
-        }
-        if shards.is_empty() {
-            return Err(Error::file(&index, "weight_map names no shard"));
-        }
-        shards.sort_unstable();
-        shards.dedup();
-        // A name is a file beside the index, not a path out of the folder.
-        if let Some(odd) = shards.iter().find(|s| Path::new(s).file_name().is_none_or(|name| name != **s)) {
-            return Err(Error::file(&index, format!("shard {odd:?} is no plain file name")));
-        }
+        let (map, shards) = weight_map(&index)?;
         let weights = Self::read_headers(shards.iter().map(|s| folder.join(s)).collect())?;
-        match map.keys().find(|name| !weights.entries.contains_key(*name)) {
+        match map.iter().find(|name| !weights.entries.contains_key(*name)) {
             Some(name) => Err(Error::Weights {
                 name: format!("{name} of {}", index.display()),
                 expected: "a tensor of a shard".to_owned(),
@@ -233,6 +216,36 @@ impl WeightFiles {
         };
         read().map_err(|e: std::io::Error| Error::file(path, e))
     }
+}
+
+/// The tensors that an index names, and the shards that hold them: plain file names, sorted, each once.
+fn weight_map(index: &Path) -> Result<(Vec<String>, Vec<String>)> {
+    let text = std::fs::read_to_string(index).map_err(|e| Error::file(index, e))?;
+    let value: Value = serde_json::from_str(&text).map_err(|e| Error::file(index, e))?;
+    let map = value.get("weight_map").and_then(Value::as_object);
+    let map = map.ok_or_else(|| Error::file(index, "no object weight_map"))?;
+    let mut shards = Vec::with_capacity(map.len());
+    for (name, shard) in map {
+        let odd = || Error::file(index, format!("weight_map: {name}: {shard} is no file name"));
+        shards.push(shard.as_str().ok_or_else(odd)?.to_owned());
+    }
+    if shards.is_empty() {
+        return Err(Error::file(index, "weight_map names no shard"));
+    }
+    shards.sort_unstable();
+    shards.dedup();
+    // A name is a file beside the index, not a path out of the folder.
+    if let Some(odd) = shards.iter().find(|s| Path::new(s).file_name().is_none_or(|name| name != s.as_str()))
+    {
+        return Err(Error::file(index, format!("shard {odd:?} is no plain file name")));
+    }
+    Ok((map.keys().cloned().collect(), shards))
+}
+
+/// The shards that an index names.
+#[cfg(feature = "hub")]
+pub(crate) fn shards(index: &Path) -> Result<Vec<String>> {
+    weight_map(index).map(|(_, shards)| shards)
 }
 
 /// A number type that weights are held in.

@@ -92,6 +92,11 @@ impl Verb for Generate {
                 "--drop counts neurons of whole layers: it does not go with --core-neurons",
             ));
         }
+        if self.core.wanted()? && self.steer.wanted() {
+            return Err(Failure::usage(
+                "--steer edits what every neuron reads: it does not go with --core-neurons",
+            ));
+        }
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let mut hooks = self.model.drop_hooks(&model, self.drop.as_ref(), self.force)?;

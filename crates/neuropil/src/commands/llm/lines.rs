@@ -1,61 +1,31 @@
 //! Texts of one line each, and lists in a flag.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use llm_neurons::TextTokenizer;
 
 use super::model::failure;
+use super::neuron_sets;
+use super::texts::{self, read_text};
 use crate::failure::{Failure, Result};
 
-/// The tokens of each text.
+/// Token ids, one list a line.
 type Texts = Vec<Vec<u32>>;
 
-/// `NAME=FILE`.
-#[derive(Debug, Clone)]
-pub(super) struct NamedFile {
-    pub(super) name: String,
-    pub(super) path: PathBuf,
-}
-
-impl FromStr for NamedFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text.split_once('=') {
-            Some((name, path)) if !name.trim().is_empty() && !path.is_empty() => {
-                Ok(Self { name: name.trim().to_owned(), path: PathBuf::from(path) })
-            }
-            _ => Err("expected NAME=FILE".to_owned()),
-        }
-    }
-}
-
-/// The lines of a UTF-8 file with their numbers from 1, those without a letter left out.
-///
-/// # Errors
-/// A failure of kind `io`, or `format` that names the line which is not UTF-8.
-pub(super) fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
-    let bytes = std::fs::read(path).map_err(|e| Failure::new("io", e).at(path))?;
-    let text = std::str::from_utf8(&bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-        Failure::new("format", format!("line {line} is not UTF-8")).at(path)
-    })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let numbered = text.lines().enumerate().map(|(i, l)| (i + 1, l.trim()));
-    Ok(numbered.filter(|(_, l)| !l.is_empty()).map(|(i, l)| (i, l.to_owned())).collect())
+/// The lines of a UTF-8 file that are not blank, with their numbers from 1.
+fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
+    let text = read_text(path)?;
+    let text = text.trim_start_matches('\u{feff}');
+    Ok(texts::lines(text).map(|(i, line)| (i, line.trim().to_owned())).collect())
 }
 
 /// Token ids of the lines of a file, none longer than `most`; and how many lines were cut to it.
 ///
 /// # Errors
-/// Those of [`lines`]; a failure of kind `input` for a file without text, or a line without a token.
-pub(super) fn tokens(path: &Path, tokenizer: &TextTokenizer, most: usize) -> Result<(Vec<Vec<u32>>, usize)> {
-    let found = lines(path)?;
-    if found.is_empty() {
-        return Err(Failure::input("there is no text in it").at(path));
-    }
-    encode(path, &found, tokenizer, most)
+/// Those of [`read_text`]; a failure of kind `input` for a line without a token.
+pub(super) fn tokens(path: &Path, tokenizer: &TextTokenizer, most: usize) -> Result<(Texts, usize)> {
+    encode(path, &lines(path)?, tokenizer, most)
 }
 
 /// Token ids of two files whose lines are pairs; and how many lines were cut to `most`.
@@ -69,11 +39,6 @@ pub(super) fn pairs(
     most: usize,
 ) -> Result<(Texts, Texts, usize)> {
     let (a, b) = (lines(first)?, lines(second)?);
-    for (path, found) in [(first, &a), (second, &b)] {
-        if found.is_empty() {
-            return Err(Failure::input("there is no text in it").at(path));
-        }
-    }
     let apart = a.iter().zip(&b).find(|((i, _), (j, _))| i != j);
     if let Some(((i, _), (j, _))) = apart {
         let (line, path) = if i < j { (i, second) } else { (j, first) };
@@ -128,7 +93,7 @@ fn encode(
     lines: &[(usize, String)],
     tokenizer: &TextTokenizer,
     most: usize,
-) -> Result<(Vec<Vec<u32>>, usize)> {
+) -> Result<(Texts, usize)> {
     let mut cut = 0;
     let mut all = Vec::with_capacity(lines.len());
     for (number, line) in lines {
@@ -143,15 +108,14 @@ fn encode(
     Ok((all, cut))
 }
 
-/// Refuses a place where no file can be written before the work is done.
+/// Refuses a place where no file can be written, or a name that could not be read again, before the work is done.
 ///
 /// # Errors
-/// A failure of kind `io`.
-pub(super) fn check_out(path: &Path) -> Result<()> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if path.is_dir() || !folder.is_dir() {
-        let what = if path.is_dir() { "is a folder" } else { "its folder does not exist" };
-        return Err(Failure::new("io", what).at(path));
+/// Those of [`neuron_sets::check_out`]; a failure of kind `input` for another extension.
+pub(super) fn check_file(path: &Path) -> Result<()> {
+    neuron_sets::check_out(path)?;
+    if path.extension().is_none_or(|e| e != "safetensors") {
+        return Err(Failure::input("expected a name that ends in .safetensors").at(path));
     }
     Ok(())
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llm_neurons::foxp2::{SteeringPlan, Strength};
-use llm_neurons::model::{HookedLm, WeightFiles};
+use llm_neurons::model::HookedLm;
 use probes::HookSet;
 
 use super::model::{ModelArguments, failure};
+use super::neuron_sets::identity;
 use crate::document;
 use crate::failure::{Failure, Result};
 
@@ -30,6 +31,11 @@ pub(super) struct SteerArguments {
 }
 
 impl SteerArguments {
+    /// Whether a plan is given.
+    pub(super) fn wanted(&self) -> bool {
+        self.steer.is_some()
+    }
+
     /// Hooks the plan into the model; one of another model is refused, or with `force` warned of where it fits.
     ///
     /// # Errors
@@ -50,8 +56,7 @@ impl SteerArguments {
         let plan = SteeringPlan::load(path).map_err(|e| failure(e).or_at(path))?;
         let (layers, hidden) = (model.config().layers, model.config().hidden);
         plan.check_shape(layers, hidden).map_err(|e| failure(e).or_at(path))?;
-        let files = WeightFiles::open(&of.model).map_err(failure)?;
-        let hash = files.tensors_sha256().map_err(failure)?;
+        let hash = identity(&of.model)?.tensors_sha256;
         if let Err(error) = plan.check_model(&hash, layers, hidden) {
             if !force {
                 return Err(Failure::input(format!("{error} (--force uses it all the same)")).at(path));

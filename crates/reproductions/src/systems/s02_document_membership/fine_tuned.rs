@@ -165,15 +165,18 @@ fn report(trials: &[Trial], seeds: &[u64], outcome: &mut Outcome) {
     };
     let least = |values: &[f64]| values.iter().copied().fold(f64::INFINITY, f64::min);
     let all = |values: &[f64]| values.iter().map(|x| format!("{x:.3}")).collect::<Vec<String>>().join(", ");
+    let largest = |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let [low, high] = CHANCE;
     let before = over(0, &document);
-    outcome.measurements.push(
-        Measurement::within("fine-tuned Llama: AUC before training", mean(&before), low, high)
-            .baseline(mean(&over(0, &|f| baseline(f, "sequence"))))
-            .seeds(seeds)
-            .interval_of(&before)
-            .note(format!("a model that read none of the documents; seeds: {}", all(&before))),
-    );
+    for (name, value) in [("least", least(&before)), ("largest", largest(&before))] {
+        outcome.measurements.push(
+            Measurement::within(&format!("fine-tuned Llama: {name} AUC before training"), value, low, high)
+                .baseline(mean(&over(0, &|f| baseline(f, "sequence"))))
+                .control(mean(&over(0, &|f| f.token_frequencies.auc.mean)))
+                .seeds(seeds)
+                .note(format!("a model that read none of the documents; seeds: {}", all(&before))),
+        );
+    }
     let once = over(ONCE, &document);
     let sequence = over(ONCE, &|f| baseline(f, "sequence"));
     let loss = over(ONCE, &|f| baseline(f, "document"));
@@ -191,28 +194,25 @@ fn report(trials: &[Trial], seeds: &[u64], outcome: &mut Outcome) {
             )),
     );
     let gains = |others: &[f64]| -> Vec<f64> { once.iter().zip(others).map(|(a, b)| a - b).collect() };
-    let gained = gains(&sequence);
-    outcome.measurements.push(
-        Measurement::at_least(
-            "fine-tuned Llama: gain over the perplexity of sequences after one epoch",
-            mean(&gained),
-            GAINED,
-        )
-        .seeds(seeds)
-        .interval_of(&gained)
-        .note(format!("seeds: {}", all(&gained))),
-    );
-    let gained = gains(&loss);
-    outcome.measurements.push(
-        Measurement::at_least(
-            "fine-tuned Llama: gain over the mean loss of documents after one epoch",
-            mean(&gained),
-            0.0,
-        )
-        .seeds(seeds)
-        .interval_of(&gained)
-        .note(format!("mean loss: AUC {:.3}; seeds: {}", mean(&loss), all(&gained))),
-    );
+    for (name, others, bound) in
+        [("the perplexity of sequences", &sequence, GAINED), ("the mean loss of documents", &loss, 0.0)]
+    {
+        let gained = gains(others);
+        outcome.measurements.push(
+            Measurement::at_least(
+                &format!("fine-tuned Llama: least gain over {name} after one epoch"),
+                least(&gained),
+                bound,
+            )
+            .seeds(seeds)
+            .note(format!(
+                "mean {:.3}; seeds: {}; its AUC: {:.3}",
+                mean(&gained),
+                all(&gained),
+                mean(others)
+            )),
+        );
+    }
     let often = over(OFTEN, &document);
     if !often.is_empty() {
         outcome.measurements.push(

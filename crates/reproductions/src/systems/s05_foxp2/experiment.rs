@@ -110,9 +110,10 @@ pub(super) struct Found {
     pub(super) random_draws: Vec<f64>,
     /// All layers, lambda = beta = 4.
     pub(super) strong: Defaultness,
-    /// dM of lambda = beta = 2 above that of lambda 2, beta 0: layers 1 to 3, all layers.
+    /// dM of lambda = beta = 2 above that of lambda 2, beta 0: layers 1 to 3, all layers; of 4 in all layers.
     pub(super) beta_upper: f64,
     pub(super) beta_all: f64,
+    pub(super) beta_strong: f64,
     /// Languages shuffled; without the floor too.
     pub(super) shuffled: Defaultness,
     pub(super) shuffled_without_floor: Defaultness,
@@ -162,6 +163,7 @@ pub(super) fn hindi(
         strong: steered(weak, &fit, &ALL, 4.0, 4.0)?,
         beta_upper: d(&UPPER, 2.0, 2.0)? - d(&UPPER, 2.0, 0.0)?,
         beta_all: d(&ALL, 2.0, 2.0)? - d(&ALL, 2.0, 0.0)?,
+        beta_strong: d(&ALL, 4.0, 4.0)? - d(&ALL, 4.0, 0.0)?,
         shuffled: steered(weak, &control, &UPPER, 1.0, 0.0)?,
         shuffled_without_floor: steered(weak, &loose, &UPPER, 1.0, 0.0)?,
         unexplained: encoders.iter().map(|e| e.unexplained.unwrap_or(f64::NAN)).collect(),

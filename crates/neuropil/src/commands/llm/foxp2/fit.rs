@@ -7,16 +7,16 @@ use llm_neurons::Error;
 use llm_neurons::foxp2::{
     Attractor, FitConfig, Grid, PairResiduals, Scale, WeakPrompts, WindowChoice, WindowRule, search,
 };
-use llm_neurons::model::{HookedLm, WeightFiles};
+use llm_neurons::model::HookedLm;
 use llm_neurons::score::BATCH_TOKENS;
 use probes::SparseTraining;
-use recordings::ModelIdentity;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::training::Schedule;
 
-use super::super::lines::{NamedFile, check_out, list, most, pairs, tokens};
+use super::super::lines::{check_file, list, most, pairs, tokens};
 use super::super::model::{ModelArguments, failure};
+use super::super::neuron_sets::{NamedText, identity, named_text};
 use super::token_sets::Rule;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -32,11 +32,11 @@ pub(crate) struct Fit {
     #[command(flatten)]
     model: ModelArguments,
     /// The language to leave and its sentences, one a line
-    #[arg(long, value_name = "en=FILE")]
-    source: NamedFile,
+    #[arg(long, value_name = "en=FILE", value_parser = named_text)]
+    source: NamedText,
     /// The language to speak and the same sentences in it, line by line
-    #[arg(long, value_name = "es=FILE")]
-    target: NamedFile,
+    #[arg(long, value_name = "es=FILE", value_parser = named_text)]
+    target: NamedText,
     /// Where to write the plan
     #[arg(long, value_name = "STEER.safetensors")]
     out: PathBuf,
@@ -103,7 +103,8 @@ pub(crate) struct Fit {
     /// Strengths in residual norms, as they are, or as the published code
     #[arg(long, value_enum, default_value_t = Meaning::Relative)]
     scale: Meaning,
-    /// How tokens of the two languages are told apart
+    /// How tokens are told apart: by script, by frequency, or (auto) by script where source and target are en and one of hi,
+    /// zh, bn, te
     #[arg(long, value_enum, default_value_t = Rule::Auto)]
     token_sets: Rule,
     /// By frequency: how many times as frequent
@@ -298,7 +299,7 @@ impl Verb for Fit {
         if self.opening == 0 {
             return Err(Failure::usage("--opening 0: expected at least 1"));
         }
-        check_out(&self.out)?;
+        check_file(&self.out)?;
         let model = self.model.load(context)?;
         config.validate(model.config().layers).map_err(failure)?;
         let tokenizer = self.model.tokenizer(&model)?;
@@ -356,13 +357,8 @@ impl Verb for Fit {
         let window = fit.window().map_err(explained)?;
         let steers = fit.steers(&window.layers).map_err(failure)?;
         let found = search(&prompts, &steers, config.scale, &grid, &guard).map_err(failure)?;
-        let files = WeightFiles::open(&self.model.model).map_err(failure)?;
-        let identity = ModelIdentity {
-            tensors_sha256: files.tensors_sha256().map_err(failure)?,
-            source: self.model.model.display().to_string(),
-        };
         let names = [self.source.name.as_str(), self.target.name.as_str()];
-        let plan = fit.plan(&window.layers, &found, identity, names).map_err(failure)?;
+        let plan = fit.plan(&window.layers, &found, identity(&self.model.model)?, names).map_err(failure)?;
         steps.finish_and_clear();
         plan.save(&self.out).map_err(|e| failure(e).or_at(&self.out))?;
         let layers = fit.layers.iter().zip(&encoders).map(|(l, e)| Layer {

@@ -7,14 +7,13 @@ use llm_neurons::foxp2::{TargetLanguage, TokenSets};
 use super::super::model::failure;
 use crate::failure::{Failure, Result};
 
-/// How tokens are told apart.
+/// How tokens are told apart: by script (a letter of the target's script, or ASCII with a letter), by how many times as
+/// frequent they are in one text as in the other, or by script where source and target are en and one of hi, zh, bn, te
+/// and else by frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Rule {
-    /// By script where source and target are en and one of hi, zh, bn, te; else by frequency
     Auto,
-    /// Target: a letter of its script; source: ASCII with a letter
     Script,
-    /// As many times as frequent in one text as in the other
     Frequency,
 }
 

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llm_neurons::autoencoder::SiteAutoencoder;
-use llm_neurons::model::WeightFiles;
 use llm_neurons::score::BATCH_TOKENS;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::lines::{most, tokens};
 use super::super::model::{ModelArguments, failure};
+use super::super::neuron_sets::identity;
 use crate::context::Context;
 use crate::document;
 use crate::failure::{Failure, Result};
@@ -74,8 +74,9 @@ impl Verb for Eval {
     fn run(&self, context: &Context) -> Result<Answer> {
         let found =
             SiteAutoencoder::load(&self.autoencoder).map_err(|e| failure(e).or_at(&self.autoencoder))?;
-        let files = WeightFiles::open(&self.model.model).map_err(failure)?;
-        let hash = files.tensors_sha256().map_err(failure)?;
+        let model = self.model.load(context)?;
+        found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
+        let hash = identity(&self.model.model)?.tensors_sha256;
         if let Err(error) = found.check_model(&hash) {
             if !self.force {
                 let message = format!("{error} (--force uses it all the same)");
@@ -83,8 +84,6 @@ impl Verb for Eval {
             }
             document::warn(&error.to_string());
         }
-        let model = self.model.load(context)?;
-        found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
         let tokenizer = self.model.tokenizer(&model)?;
         let most = most(self.max_tokens, 2, model.config().context)?;
         let (mut texts, cut) = tokens(&self.text, &tokenizer, most)?;

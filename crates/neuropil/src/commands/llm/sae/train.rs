@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use llm_neurons::autoencoder::{RowKind, SiteAutoencoder, collect_rows};
-use llm_neurons::model::{HookedLm, WeightFiles};
+use llm_neurons::model::HookedLm;
 use llm_neurons::score::BATCH_TOKENS;
 use probes::{
     Checkpoints, Revival, SparseAutoencoder, SparseAutoencoderConfig, SparseTraining, Sparsity, evaluate,
     train, train_resumable,
 };
-use recordings::{ModelIdentity, Site};
+use recordings::Site;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::training::Schedule;
 
-use super::super::lines::{check_out, most, tokens};
+use super::super::lines::{check_file, most, tokens};
 use super::super::model::{ModelArguments, failure};
+use super::super::neuron_sets::identity;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
 use crate::progress::bar;
@@ -211,9 +212,9 @@ impl Verb for Train {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         let site = self.site()?;
-        check_out(&self.out)?;
+        check_file(&self.out)?;
         if let Some(path) = &self.checkpoint {
-            check_out(path)?;
+            check_file(path)?;
         }
         let model = self.model.load(context)?;
         let units = self.width(&model, &site)?;
@@ -256,12 +257,8 @@ impl Verb for Train {
         let trained = trained.map_err(|e| training_failure(e, self.checkpoint.as_deref()))?;
         progress.finish_and_clear();
         let report = evaluate(&trained.model, &rows.view(), self.batch).map_err(Failure::input)?;
-        let files = WeightFiles::open(&self.model.model).map_err(failure)?;
         let found = SiteAutoencoder {
-            model: ModelIdentity {
-                tensors_sha256: files.tensors_sha256().map_err(failure)?,
-                source: self.model.model.display().to_string(),
-            },
+            model: identity(&self.model.model)?,
             site: site.clone(),
             kind,
             weights: trained.model.weights().map_err(|e| Failure::new("device", e))?,
