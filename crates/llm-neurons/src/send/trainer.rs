@@ -218,7 +218,7 @@ impl SendTrainer {
             let e = answers.embeddings.view();
             exact += eigenscore(&e, sampling.convention, sampling.alpha)?;
             // Each prompt has probes of its own.
-            let ees = Ees { seed: ees.seed ^ (i as u64) << 32, ..ees.clone() };
+            let ees = Ees { seed: ees.seed ^ ((i as u64) << 32), ..ees.clone() };
             estimate += base.of_ln(ees.score_embeddings(&e, sampling.convention)?.score);
         }
         let n = self.prompts.len() as f64;
