@@ -2,7 +2,7 @@
 
 use llm_neurons::relation::{NeuronId, Recall, examples, expertise, random_neurons};
 use numerics::rng::{permutation, stream};
-use numerics::summary::{mean, standard_error};
+use numerics::summary::mean;
 
 use super::fail;
 use super::knowledge::NAMES;
@@ -51,19 +51,21 @@ pub(super) fn run(plan: &Plan, ranked: &Ranked, recall: &Recall<'_>, outcome: &m
     // Means over relations, draw by draw.
     let means = |costs: &[Vec<f64>]| costs.iter().map(|c| mean(c)).collect::<Vec<f64>>();
     let (found, chance) = (means(&by_shuffle), means(&by_draw));
-    let error = standard_error(&found).hypot(standard_error(&chance));
-    let apart = (mean(&found) - mean(&chance)).abs();
+    let own =
+        ranked.best(K)?.iter().enumerate().map(|(r, set)| cost(r, set)).collect::<Result<Vec<f64>>>()?;
+    let (own, found, chance) = (mean(&own), mean(&found), mean(&chance));
     outcome.measurements.push(
         Measurement::at_most(
-            "shuffled: distance of the loss without what was found from that without random outputs, in standard errors",
-            apart / error,
-            2.0,
+            "shuffled: excess of the loss over that without random outputs, as a share of the excess with the true labels",
+            (found - chance) / (own - chance),
+            0.25,
         )
+        .baseline(1.0)
+        .control(0.0)
         .seeds(&[plan.seed])
         .note(format!(
-            "{:.4} and {:.4} nats an answer; {shuffles} shuffles, {draws} random draws",
-            mean(&found),
-            mean(&chance)
+            "{found:.4} nats an answer shuffled, {chance:.4} random, {own:.4} with the true labels; {shuffles} shuffles, \
+             {draws} random draws"
         )),
     );
     Ok(())
