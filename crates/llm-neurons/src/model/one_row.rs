@@ -1,43 +1,48 @@
 //! Products of one row on the processor: what decoding one sequence consists of.
 //!
 //! `x W^T` with one row of x reads every weight once and does two operations with it, so that memory sets its pace. Burn's
-//! processor backend computes such a product on one thread, a row of W at a time, which does not use the whole of the
-//! memory's bandwidth; small products it computes several rows at a time, and a batch it shares out among threads. The
-//! rows of W are therefore cut into small parts, which is a change of shape and moves no weight, and the parts are a batch.
-//! Their size does not depend on the number of threads, and so neither do the sums.
+//! processor backend computes such a product on one thread, which on most machines cannot use the whole of the memory's
+//! bandwidth; a batch of products it shares out among threads. The rows of W are therefore cut into parts, which is a change
+//! of shape and moves no weight, and the parts are a batch. How many there are does not depend on the number of threads,
+//! and so neither do the sums.
 
 use burn::tensor::{DType, Device, Tensor};
 
-/// Most rows of a part: up to 256 results of a product the backend computes side by side.
-const MOST: usize = 256;
-/// Fewest rows of a part that is worth its overhead.
-const LEAST: usize = 64;
+/// Most parts, and fewest: the backend shares out a batch of at least four.
+const PARTS: std::ops::RangeInclusive<usize> = 4..=16;
+/// Rows that a part has more of: up to 256 results of a product the backend computes in another way, which reads weights
+/// out of the cache faster and out of memory more slowly.
+const ROWS: usize = 256;
 /// Fewest weights worth the threads; the backend's threshold for sharing out a batch.
 const FEWEST: usize = 1 << 21;
 
 /// `x W^T` of rows `[n, in]` and a weight `[out, in]`: `[n, out]`.
 pub(crate) fn product(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let ([rows, _], [outputs, inputs]) = (x.dims(), weight.dims());
-    let worth = rows == 1 && outputs > MOST && outputs * inputs >= FEWEST;
     let wide = matches!(x.dtype(), DType::F32 | DType::F64 | DType::F16);
-    if worth && wide && !x.is_autodiff() && !weight.is_autodiff() && on_processor(&x.device()) {
-        in_parts(x, weight, part(outputs))
-    } else {
-        x.matmul(weight.transpose())
+    let worth = rows == 1 && wide && outputs * inputs >= FEWEST;
+    match parts(outputs) {
+        Some(parts) if worth && !x.is_autodiff() && !weight.is_autodiff() && on_processor(&x.device()) => {
+            in_parts(x, weight, parts)
+        }
+        _ => x.matmul(weight.transpose()),
     }
 }
 
-/// Rows of a part: the most that divide all rows, or where none do the most.
-fn part(outputs: usize) -> usize {
-    (LEAST..=MOST).rev().find(|each| outputs.is_multiple_of(*each)).unwrap_or(MOST)
+/// How many parts: as many as divide the rows, or where none does the fewest; none of too few rows.
+fn parts(outputs: usize) -> Option<usize> {
+    let large = |parts: &usize| outputs / parts > ROWS;
+    let even = PARTS.rev().filter(large).find(|parts| outputs.is_multiple_of(*parts));
+    even.or(Some(*PARTS.start()).filter(large))
 }
 
-/// The same, in parts of `each` rows of the weight; the rows that are left over are a product of their own.
-fn in_parts(x: Tensor<2>, weight: Tensor<2>, each: usize) -> Tensor<2> {
+/// The same, in so many parts of as many rows of the weight each; the rows that are left over are a product of their own.
+fn in_parts(x: Tensor<2>, weight: Tensor<2>, parts: usize) -> Tensor<2> {
     let [outputs, inputs] = weight.dims();
-    let shared = outputs / each * each;
-    let parts = weight.clone().narrow(0, 0, shared).reshape([outputs / each, each, inputs]);
-    let y = x.clone().reshape([1, 1, inputs]).matmul(parts.swap_dims(1, 2)).reshape([1, shared]);
+    let each = outputs / parts;
+    let shared = each * parts;
+    let cut = weight.clone().narrow(0, 0, shared).reshape([parts, each, inputs]);
+    let y = x.clone().reshape([1, 1, inputs]).matmul(cut.swap_dims(1, 2)).reshape([1, shared]);
     match outputs - shared {
         0 => y,
         rest => Tensor::cat(vec![y, x.matmul(weight.narrow(0, shared, rest).transpose())], 1),
@@ -83,11 +88,9 @@ mod tests {
             {
                 let (x, w) = (tensor(1, inputs, dtype), tensor(outputs, inputs, dtype));
                 let plain = x.clone().matmul(w.clone().transpose());
-                for got in [
-                    in_parts(x.clone(), w.clone(), 1 + outputs / 4),
-                    in_parts(x.clone(), w.clone(), part(outputs).min(outputs)),
-                    product(x, w),
-                ] {
+                for got in
+                    [in_parts(x.clone(), w.clone(), 3), in_parts(x.clone(), w.clone(), 16), product(x, w)]
+                {
                     let worst = apart(got, plain.clone());
                     assert!(worst <= within, "{dtype:?} {outputs} {inputs}: {worst:e}");
                 }
@@ -97,8 +100,10 @@ mod tests {
 
     #[test]
     fn parts_divide_the_rows_where_they_can() {
-        assert_eq!([8192, 2048, 5504, 1638, 1100, 5344].map(part), [256, 256, 172, 234, 220, 167]);
-        assert_eq!(part(2053), MOST, "a prime number has no parts");
+        let of = |outputs: usize| parts(outputs).unwrap();
+        assert_eq!([8192, 2048, 5504, 1638, 1100, 5344].map(of), [16, 4, 16, 6, 4, 16]);
+        assert_eq!(of(2053), 4, "a prime number leaves rows over");
+        assert_eq!((parts(1028), parts(1027), parts(1)), (Some(4), None, None));
     }
 
     #[test]
