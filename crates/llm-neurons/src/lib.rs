@@ -1,18 +1,42 @@
-//! Methods about single neurons of language models.
+//! Methods about single neurons of language models, on one hookable transformer.
 //!
-//! [`language`] finds the neurons of a language, [`relation`] those of a relation between facts, [`core_neurons`] those
-//! that a prompt needs; all three work on numbers that were recorded, on the host.
-//! [`foxp2`] steers a model to another default language, [`autoencoder`] takes the activations of a site apart into sparse
-//! features.
+//! | module | what it does | system |
+//! |---|---|---|
+//! | [`model`], [`generate`], [`score`], [`perplexity`], [`parity`] | GPT-NeoX, Llama, Mistral, Qwen2, OPT and GPT-2 with hook points that cost nothing unused; cached, padded, sampled generation; likelihoods; agreement with a reference | |
+//! | [`recurrent`] | RWKV-4 and a character LSTM behind the same trait, [`LanguageModel`] | |
+//! | [`training`], [`send`] | training from a folder or from nothing; sensitivity dropout | 01 |
+//! | [`eigenscore()`], [`Ees`] | the spread of sampled answers, and its estimate by Chebyshev moments | 01 |
+//! | [`membership`] | whether a whole document was in the training data | 02 |
+//! | [`language`] | neurons of a language | 03 |
+//! | [`core_neurons`] | the neurons that a prompt needs, and generation with those alone | 04 |
+//! | [`foxp2`], [`autoencoder`] | steering to another default language; sparse features of a site | 05 |
+//! | [`relation`] | neurons of a relation between facts | 06 |
 //!
-//! EigenScore, the spread of several sampled answers in embedding space, and its estimate by Chebyshev
-//! moments, Efficient EigenScore (EES).
+//! Load a Hugging Face folder and read a neuron:
+//!
+//! ```no_run
+//! use burn::tensor::FloatDType;
+//! use llm_neurons::model::{Forward, HookedLm, Tokens};
+//! use probes::{HookSet, Read};
+//! use recordings::Site;
+//! use tensor_backend::DeviceSpec;
+//!
+//! let device = DeviceSpec::Cpu.open()?.device;
+//! let model = HookedLm::load("pythia-70m".as_ref(), FloatDType::F32, &device)?;
+//! let mut hooks = HookSet::new();
+//! let activations = hooks.read(Site::Act(3), Read::Full)?;
+//! model.forward(&Tokens::one(&[12092, 1533]), Forward::default(), &mut hooks)?;
+//! # let _ = activations;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! EigenScore of six answers of 16 units each, and its estimate:
 //!
 //! ```
 //! use llm_neurons::{Ees, EigenScoreConvention, eigenscore};
 //! use ndarray::Array2;
 //! # fn main() -> llm_neurons::Result<()> {
-//! // Six answers of 16 units each: the first three agree with one another, the others do not.
+//! // The first three agree with one another, the others do not.
 //! let answers = Array2::from_shape_fn((6, 16), |(k, d)| {
 //!     let (k, d) = (k as f64, d as f64);
 //!     (0.9 * d).sin() + if k < 3.0 { 0.0 } else { (k * d).cos() }
@@ -28,10 +52,6 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! [`training`] trains a model; [`send`] trains it with sensitivity dropout.
-//!
-//! Second part: [`membership`], whether a whole document was in a model's training data.
 #![forbid(unsafe_code)]
 
 mod any_model;
