@@ -411,6 +411,12 @@ impl Verb for Train {
             self.send_config(context.seed).validate().map_err(failure)?;
         }
         let (model, files) = self.model(context)?;
+        // The last token of a window is predicted and not read.
+        let most = model.config().context + 1;
+        if self.window > most {
+            let message = format!("--window {}: at most {most}, the context and one", self.window);
+            return Err(Failure::input(message));
+        }
         let tokenizer = TextTokenizer::from_files(&files, model.config()).map_err(failure)?;
         let text = self.read(&tokenizer)?;
         let held_out_nll_before = self.held_out_nll(&model, &text)?;
