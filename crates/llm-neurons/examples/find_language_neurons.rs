@@ -30,12 +30,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let text = planted.text(k, 4096);
             reader.read(k, text.chunks_exact(64).map(|window| Ok(window.to_vec())))?;
         }
-        // A tenth of the neurons, the planted ones among them; 110 of 2048 frequencies are planted.
+        // 52 of 512 neurons are planted for one language or two, and 104 of 2048 frequencies are 1.
         return report(
             &planted.model,
             reader,
             &names,
-            LanguageRule::Finer { top_rate: 0.1, bar: 0.95, lambda: None },
+            LanguageRule::Finer { top_rate: 0.1, bar: 0.94, lambda: None },
         );
     };
     let folder = Path::new(folder);
