@@ -139,7 +139,7 @@ fn claims(found: &[Found], seeds: &[u64], outcome: &mut Outcome) {
         add(Measurement::at_least(name, mean(&values), 0.05)
             .seeds(seeds)
             .interval_of(&values)
-            .note(format!("by seed {}; it helps mostly where lambda alone reaches little", listed(&values))));
+            .note(format!("by seed {}", listed(&values))));
     }
 }
 
