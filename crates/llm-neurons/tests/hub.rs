@@ -289,8 +289,8 @@ fn what_a_hub_does_wrong_is_said_and_put_right_by_the_next_try() {
         server.break_by(fault);
         refused(&server, cache.path(), file, reason);
         // Nothing outside the repository's own folder.
-        let names = std::fs::read_dir(cache.path()).unwrap().flatten();
-        assert!(names.into_iter().all(|e| e.file_name() == "models--someone--small-llama"), "{fault:?}");
+        let mut names = std::fs::read_dir(cache.path()).unwrap().flatten();
+        assert!(names.all(|e| e.file_name() == "models--someone--small-llama"), "{fault:?}");
         server.break_by(Fault::None);
         let hub = server.hub(cache.path());
         let device = DeviceSpec::Cpu.open().unwrap().device;
