@@ -14,6 +14,7 @@
 //! | `generation_MODEL_ffn`, `.._core_ffn` | the MLPs of all layers, of one token, by themselves |
 //! | `generation_MODEL_core_bound` | Amdahl's bound: `decode - (1 - active) ffn`, nothing but the MLPs' weights being fewer |
 //! | `stream` | reading 512 MiB from end to end on all threads |
+#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "this program prints timings")]
 
 mod random_model;
