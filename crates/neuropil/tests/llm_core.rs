@@ -229,6 +229,24 @@ fn a_trained_model_goes_on_with_its_story() {
     let core = |fraction: &str| {
         answer(&[&generate[..], &["--core-neurons", fraction, "--predict", "stability"]].concat())
     };
+    // Scored: the second half alone, and the more neurons the better.
+    let folder = tempfile::tempdir().unwrap();
+    let story = folder.path().join("story");
+    std::fs::write(&story, prompt).unwrap();
+    let score = |more: &[&str]| {
+        let perplexity = ["perplexity", "--model", text(&model), "--text", text(&story)];
+        answer(&[&perplexity[..], more].concat())
+    };
+    let nll = |found: &Value| found["nll"].as_f64().unwrap();
+    let (whole, most, few) =
+        (score(&[]), score(&["--core-neurons", "0.9"]), score(&["--core-neurons", "0.2"]));
+    assert_eq!(share(&whole), 1.0);
+    let all = whole["tokens"].as_u64().unwrap() + 1;
+    assert_eq!(most["tokens"].as_u64().unwrap(), all - all / 2);
+    assert!(nll(&most) < nll(&few) && share(&few) < share(&most), "{most} {few}");
+    let perplexity = ["perplexity", "--model", text(&model), "--text", text(&story), "--core-neurons", "0.5"];
+    assert!(failure(&[&perplexity[..], &["--drop", "x"]].concat(), 2).contains("--drop"));
+
     // Layers 1 to 3 of 5 are sparse: floor(0.4 * 172) of 172 neurons each.
     let some = core("0.4");
     assert!((share(&some) - (2.0 * 172.0 + 3.0 * 68.0) / (5.0 * 172.0)).abs() < 1e-9, "{some}");

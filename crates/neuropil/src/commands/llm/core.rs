@@ -13,7 +13,8 @@ use crate::failure::{Failure, Result};
 /// Whether, and by which neurons.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct CoreArguments {
-    /// Read the prompt with every MLP neuron and write on with this share of each sparse layer's, in (0, 1]
+    /// Read the prompt, or the first half of a text that is scored, with every MLP neuron and go on with this share of each
+    /// sparse layer's, in (0, 1]
     #[arg(long, value_name = "FRACTION", allow_hyphen_values = true)]
     core_neurons: Option<f64>,
     /// Who chooses them: the prompt's own activations, where it is not given, or the cluster of texts that it is nearest to

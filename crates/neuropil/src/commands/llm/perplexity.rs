@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use llm_neurons::core_neurons::second_halves;
 use llm_neurons::perplexity::{Windows, perplexity};
 use llm_neurons::score::{BATCH_TOKENS, Nll};
 use llm_neurons::{AnyModel, Codec};
@@ -10,6 +11,7 @@ use probes::Taps;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::core::CoreArguments;
 use super::model::{ModelArguments, failure};
 use super::texts::{lines, read_text};
 use crate::context::Context;
@@ -30,10 +32,12 @@ pub(crate) struct Perplexity {
     /// Leave out the token that begins a text
     #[arg(long)]
     no_bos: bool,
+    #[command(flatten)]
+    core: CoreArguments,
     /// Set the neurons of this file to zero
     #[arg(long, value_name = "SET.json")]
     drop: Option<PathBuf>,
-    /// Use a set of neurons that was made for another model
+    /// Use a set of neurons or a bank of clusters that was made for another model
     #[arg(long)]
     force: bool,
 }
@@ -41,12 +45,14 @@ pub(crate) struct Perplexity {
 /// The answer.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Answer {
-    /// Tokens that were predicted: all of a text but its first.
+    /// Tokens that were predicted: all of a text but its first; with core neurons those of second halves.
     tokens: usize,
     /// Mean loss, in nats a token.
     nll: f64,
     /// Its exponential.
     perplexity: f64,
+    /// Rows of the MLPs' weights that are read for a token, as a share of all; with core neurons that of second halves.
+    active_fraction: f64,
     /// Texts that were scored: 1, or the lines.
     texts: usize,
     /// Lines of a single token, which has no prediction.
@@ -78,9 +84,20 @@ impl Perplexity {
         Ok((kept, skipped))
     }
 
-    /// The losses of the whole model; what reads it by some of its neurons alone has its place here.
-    fn score(&self, model: &AnyModel, texts: &[Vec<u32>], taps: &mut impl Taps) -> Result<Nll> {
-        perplexity(model, texts, BATCH_TOKENS, taps).map_err(|e| failure(e).or_at(&self.text))
+    /// The losses of the whole model, or those of second halves by some of its neurons; and the share of the weights.
+    fn score(&self, model: &AnyModel, texts: &[Vec<u32>], taps: &mut impl Taps) -> Result<(Nll, f64)> {
+        let about = |e| failure(e).or_at(&self.text);
+        if !self.core.wanted()? {
+            return Ok((perplexity(model, texts, BATCH_TOKENS, taps).map_err(about)?, 1.0));
+        }
+        let AnyModel::Transformer(model) = model else {
+            let said = format!("--core-neurons: {} has no MLP neurons to choose from", model.kind());
+            return Err(Failure::input(said).at(&self.model.model));
+        };
+        let plan = self.core.plan(&self.model, model, self.force)?;
+        let plan = plan.ok_or_else(|| Failure::usage("--core-neurons: give their share"))?;
+        let found = second_halves(model, texts, plan.config, plan.strategy()).map_err(about)?;
+        Ok((found.nll, found.active_fraction))
     }
 }
 
@@ -90,16 +107,22 @@ impl Verb for Perplexity {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        if self.core.wanted()? && self.drop.is_some() {
+            return Err(Failure::usage(
+                "--drop counts neurons of whole layers: it does not go with --core-neurons",
+            ));
+        }
         let model = self.model.load_any(context)?;
         let codec = self.model.codec(&model)?;
         let (texts, skipped) = self.texts(&codec)?;
         let mut hooks = self.model.drop_hooks(&model, self.drop.as_ref(), self.force)?;
-        let found = self.score(&model, &texts, &mut hooks)?;
+        let (found, active_fraction) = self.score(&model, &texts, &mut hooks)?;
         let Windows { window, stride } = Windows::of(&model);
         Ok(Answer {
             tokens: found.tokens,
             nll: found.by_token,
             perplexity: found.by_token.exp(),
+            active_fraction,
             texts: texts.len(),
             skipped,
             model_kind: model.kind(),
