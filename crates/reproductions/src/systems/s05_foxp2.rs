@@ -65,7 +65,7 @@ impl Reproduction for NeuralFoxp2 {
         let chinese = chinese(&shipped, &source, size, &seeds)?;
         claims(&found, &seeds, &mut outcome);
         other_language(&chinese, &seeds, &mut outcome);
-        sanity(&found, &seeds, &mut outcome);
+        sanity(&found, &seeds, size.epochs >= SETTLED, &mut outcome);
         without_a_model(&planted, &seeds, &mut outcome);
         figures(&found, &mut outcome)?;
         Ok(outcome)
@@ -131,6 +131,10 @@ fn claims(found: &[Found], seeds: &[u64], outcome: &mut Outcome) {
         .seeds(seeds)
         .interval_of(&strong)
         .note(format!("by seed {}; {}", listed(&strong), masses(&of(|f| f.strong)))));
+    // What beta adds turns with the seed: one draw says nothing about it.
+    if seeds.len() == 1 {
+        return;
+    }
     for (name, values) in [
         ("dM that beta = 2 adds to lambda = 2, layers 1 to 3", values(found, |f| f.beta_upper)),
         ("dM that beta = 2 adds to lambda = 2, all layers", values(found, |f| f.beta_all)),
@@ -157,16 +161,21 @@ fn other_language(chinese: &[[Defaultness; 2]], seeds: &[u64], outcome: &mut Out
     );
 }
 
+/// Epochs after which an autoencoder explains what it will; the quick tier stops before.
+const SETTLED: u64 = 150;
+
 /// Sheet 05, check 4.
-fn sanity(found: &[Found], seeds: &[u64], outcome: &mut Outcome) {
+fn sanity(found: &[Found], seeds: &[u64], settled: bool, outcome: &mut Outcome) {
     let worst = values(found, |f| f.unexplained.iter().copied().fold(f64::NEG_INFINITY, f64::max));
     let largest = worst.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let l0 = values(found, |f| mean(&f.l0));
-    outcome.measurements.push(
-        Measurement::at_most("variance unexplained by the autoencoder of the worst layer", largest, 0.15)
-            .seeds(seeds)
-            .note(format!("by seed {}; codes that are not zero {:.1}", listed(&worst), mean(&l0))),
-    );
+    if settled {
+        outcome.measurements.push(
+            Measurement::at_most("variance unexplained by the autoencoder of the worst layer", largest, 0.15)
+                .seeds(seeds)
+                .note(format!("by seed {}; codes that are not zero {:.1}", listed(&worst), mean(&l0))),
+        );
+    }
     let above = values(found, |f| f.gain(&f.shuffled) - f.gain(&f.random));
     let loose = values(found, |f| f.gain(&f.shuffled_without_floor));
     let layers: usize = found.iter().map(|f| f.shuffled_layers).sum();
