@@ -120,6 +120,12 @@ fn clusters_of_texts_choose_for_a_prompt() {
         assert!(share(&some) > 0.0 && share(&some) <= 0.25, "{some}");
         assert!(share(&similar(&["--core-neurons", "0.75"])) > share(&some));
 
+        // A byte-order mark is no text: with eight words, the first line would have a ninth token.
+        std::fs::write(&corpus, format!("\u{feff}{}\n", lines.join("\n"))).unwrap();
+        let marked =
+            answer(&[&build[..], &["--clusters", "3", "--max-tokens", "12", "--pattern", "6"]].concat());
+        assert_eq!(marked["tokens"], built["tokens"]);
+
         // Elbow, and the published accumulation: other banks.
         let elbow = answer(&[&build[..], &["--official-accumulate"]].concat());
         assert!(elbow["clusters"].as_u64().unwrap() >= 4);
@@ -195,13 +201,20 @@ fn what_does_not_fit_is_said() {
     std::fs::write(&corpus, b"w1 \xff w2\n").unwrap();
     assert!(build(&[], 1).contains("UTF-8"));
     std::fs::write(&corpus, " \n\n").unwrap();
-    assert!(build(&[], 1).contains("no line"));
+    assert!(build(&[], 1).contains("no text"));
     std::fs::write(&corpus, "w1 w2 w3\nw4 w5\n").unwrap();
     assert!(build(&[], 1).contains("patterns to cluster"), "the elbow needs more texts");
     assert!(build(&["--clusters", "3"], 1).contains("at least 3"));
     assert!(build(&["--clusters", "2", "--layer", "2"], 1).contains("clustering layer"));
     assert!(build(&["--clusters", "2", "--keep", "0"], 1).contains("beta"));
     assert!(build(&["--clusters", "2", "--max-tokens", "0"], 2).contains("--max-tokens"));
+    // Where nothing can be written is said before the model is read.
+    for (out, expected) in
+        [(model.path().join("absent/bank"), "does not exist"), (model.path().to_owned(), "is a folder")]
+    {
+        let early = ["core-bank", "--model", "absent", "--text", "absent.txt", "--out", text(&out)];
+        assert!(failure(&early, 1).contains(expected));
+    }
     assert!(!bank.exists(), "nothing is written half");
 }
 

@@ -359,6 +359,17 @@ fn wrong_facts_are_refused_and_nothing_is_written() {
     }
     let said = refuse(&all, "relation_1", &["--answer-tokens", "0"], 1);
     assert!(said.contains("answer"), "{said}");
+    // Flags of LRE's files have no effect on JSON lines.
+    for flags in [["--template", "0"], ["--cue", ""]] {
+        let said = refuse(&all, "relation_1", &flags, 2);
+        assert!(said.starts_with("usage") && said.contains(flags[0]), "{said}");
+        let lre = model.path().join("facts.json");
+        std::fs::write(&lre, "{}").unwrap();
+        let call =
+            ["relation-neurons", "--model", text(model.path()), "--facts", text(&lre), "--out", text(&out)];
+        let said = failure(&[&call[..], &["--relation", "x"], &flags].concat(), 1, &out);
+        assert!(said.contains("facts.json"), "{said}");
+    }
     std::fs::write(model.path().join("facts.jsonl"), b"{\"relation\": \"\xff\"}\n").unwrap();
     let bad = model.path().join("facts.jsonl");
     let call =

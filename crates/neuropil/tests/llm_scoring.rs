@@ -228,6 +228,59 @@ fn texts_and_folders_that_cannot_be_scored_are_refused() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_character() {
+    let folder = tempfile::tempdir().unwrap();
+    small(folder.path());
+    let (model, file, table) =
+        (text(folder.path()), folder.path().join("text.txt"), folder.path().join("table.npz"));
+    let ask = |content: &str| {
+        std::fs::write(&file, content).unwrap();
+        let perplexity = answer(&["perplexity", "--model", model, "--text", text(&file)]);
+        let name = format!("t={}", file.display());
+        let features = ["membership", "features", "--model", model, "--text", &name, "--out", text(&table)];
+        (perplexity["tokens"].clone(), perplexity["nll"].clone(), answer(&features)["documents"].clone())
+    };
+    assert_eq!(ask("\u{feff}abc\ncab a"), ask("abc\ncab a"));
+}
+
+#[test]
+fn flags_without_effect_and_places_that_cannot_be_written_are_refused_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("attack.json").display().to_string();
+    let train = ["membership", "train", "--out", &out];
+    for (flags, word) in [
+        (["--features", "aggregate", "--bins", "9"], "--bins"),
+        (["--classifier", "logistic", "--trees", "9"], "--trees"),
+    ] {
+        said(&[&train[..], &flags].concat(), 2, word);
+    }
+    let score = ["membership", "score", "attack.json"];
+    for flags in [
+        &["--dtype", "f32"][..],
+        &["--context", "9"],
+        &["--stride", "8"],
+        &["--max-tokens", "9"],
+        &["--min-tokens", "2"],
+        &["--whole-files"],
+        &["--model", "absent"],
+        &["--members", "a=absent.txt"],
+    ] {
+        for verb in [&train[..], &score] {
+            let error = failure(&[verb, &["--table", "absent.npz"], flags].concat(), 2);
+            let message = error["message"].as_str().unwrap();
+            assert!(message.contains("--table") && message.contains(flags[0]), "{flags:?}: {message}");
+        }
+    }
+    // Before a model or a table is read.
+    let nowhere = folder.path().join("absent/file").display().to_string();
+    let documents = ["--model", "absent", "--members", "a=absent.txt", "--out", &nowhere];
+    said(&[&["membership", "features"][..], &documents].concat(), 1, "does not exist");
+    said(&[&["membership", "train"][..], &documents].concat(), 1, "does not exist");
+    said(&["membership", "train", "--table", "absent.npz", "--out", &nowhere], 1, "does not exist");
+    said(&["membership", "train", "--table", "absent.npz", "--out", text(folder.path())], 1, "is a folder");
+}
+
+#[test]
 fn an_attack_is_trained_judged_written_and_applied() {
     let folder = tempfile::tempdir().unwrap();
     small(folder.path());

@@ -208,6 +208,7 @@ fn a_plan_is_fitted_and_steers_generation() {
 fn flags_reach_the_fit() {
     let case = Case::new();
     let guard = write(case.at(), "guard.txt", text(4, hindi));
+    let lambdas = write(case.at(), "lambdas.txt", "\u{feff}1\n3\n");
     let more = [
         "--prompts",
         &case.prompts,
@@ -224,7 +225,7 @@ fn flags_reach_the_fit() {
         "--tolerance",
         "100",
         "--lambdas",
-        "1,3",
+        shown(&lambdas),
         "--ratios",
         "0.5",
         "--alphas",
@@ -252,7 +253,12 @@ fn flags_reach_the_fit() {
     arguments[at] = &other;
     let got = answer(&arguments);
     assert_eq!((&got["target"], &got["target_tokens"]), (&json!("xx"), &3.into()));
-    assert!(failure(&[&arguments[..], &["--token-sets", "script"]].concat(), 1).contains("xx"));
+    let by_script =
+        |arguments: &[&str], code: i32| failure(&[arguments, &["--token-sets", "script"][..]].concat(), code);
+    assert!(by_script(&arguments, 2).contains("--token-count"));
+    let at = arguments.iter().position(|a| *a == "--token-count").unwrap();
+    arguments.drain(at..at + 2);
+    assert!(by_script(&arguments, 1).contains("xx"));
 }
 
 #[test]
@@ -291,6 +297,10 @@ fn texts_that_cannot_be_fitted_are_refused() {
         (&["--tolerance", "1"], 2, "--guard"),
         (&["--max-tokens", "0"], 2, "--max-tokens"),
         (&["--opening", "0"], 2, "--opening"),
+        // Flags that would have no effect.
+        (&["--opening", "2", "--prompts", "absent.txt"], 2, "--opening"),
+        (&["--token-ratio", "2", "--token-sets", "script"], 2, "--token-ratio"),
+        (&["--token-count", "2", "--token-sets", "script"], 2, "--token-count"),
         (&["--scale", "huge"], 2, "relative"),
         (&["--prompts", "absent.txt"], 1, "absent.txt"),
         (&["--max-memory", "1000"], 1, "bytes"),

@@ -191,9 +191,9 @@ fn bad_input_is_refused_before_the_work_and_nothing_is_written() {
         std::fs::write(&path, bytes).unwrap();
         path
     };
-    assert!(with(&file("empty", b""), &[], 1).contains("empty"));
-    assert!(with(&file("blank", b" \n\n \t"), &[], 1).contains("empty"));
-    assert!(with(&file("latin", b"caf\xe9 au lait"), &[], 1).contains("not UTF-8: byte 3"));
+    assert!(with(&file("empty", b""), &[], 1).contains("no text"));
+    assert!(with(&file("blank", b" \n\n \t"), &[], 1).contains("no text"));
+    assert!(with(&file("latin", b"caf\xe9 au lait"), &[], 1).contains("not UTF-8: the byte at 3"));
     assert!(with(&file("short", b"a few words"), &[], 1).contains("--window"));
     assert!(with(&folder.path().join("none"), &[], 1).contains("No such file"));
     for (flags, expected) in [
@@ -229,6 +229,18 @@ fn bad_input_is_refused_before_the_work_and_nothing_is_written() {
     let said = failure(&[&["train", "--text", text(&corpus), "--out", text(&out)][..], &SMALL].concat(), 1);
     assert!(said.contains("holds files already"), "{said}");
     assert_eq!(std::fs::read_dir(&out).unwrap().count(), 1);
+}
+
+#[test]
+fn a_byte_order_mark_is_not_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, marked) = (corpus(folder.path()), folder.path().join("marked.txt"));
+    let content = std::fs::read_to_string(&plain).unwrap();
+    std::fs::write(&marked, format!("\u{feff}{content}")).unwrap();
+    let of = |corpus: &Path, name: &str| train(corpus, &folder.path().join(name), &["--steps", "2"]);
+    let (plain, marked) = (of(&plain, "plain"), of(&marked, "marked"));
+    assert_eq!(plain["train_tokens"], marked["train_tokens"]);
+    assert_eq!(plain["tensors_sha256"], marked["tensors_sha256"]);
 }
 
 #[test]

@@ -44,8 +44,8 @@ struct Chunk {
 }
 
 impl<'a> WeakPrompts<'a> {
-    /// Reads the prompts. `layers` are those that may be edited, `batch_tokens` bounds the tokens, of cache and call, that
-    /// are there at a time.
+    /// Reads the prompts. `layers` are those that may be edited, `batch_tokens` bounds the tokens
+    /// of one call; the caches of all prompts are kept.
     ///
     /// # Errors
     /// [`Error::TooFew`] for no prompt or layer, [`Error::Prompt`] for an empty prompt or one beyond the context,

@@ -79,7 +79,7 @@ fn batch(
         let window = &windows[b];
         (window.from.saturating_sub(1)..window.ids.len() - 1).map(|t| values[[b, t]] as f32).collect()
     };
-    // Rounding may take a certain token's loss below zero.
-    let losses = |b: usize| some(&nll, b).into_iter().map(|x| x.max(0.0)).collect();
+    // Rounding may take a certain token's loss below zero; NaN stays NaN and is refused later.
+    let losses = |b: usize| some(&nll, b).into_iter().map(|x| if x < 0.0 { 0.0 } else { x }).collect();
     Ok((0..windows.len()).map(|b| WindowScores { nll: losses(b), pmax: some(&pmax, b) }).collect())
 }

@@ -384,6 +384,11 @@ impl LanguageModel for Rwkv {
             let (expected, found) = (self.blocks.len(), state.layers.len());
             return Err(Error::shape("layers of a state", expected, found));
         }
+        let width = self.config.n_embd;
+        let layers = known.map_or(&[][..], |m| m.layers.as_slice());
+        if let Some(found) = layers.iter().map(|l| l.time.dims()[2]).find(|found| *found != width) {
+            return Err(Error::shape("channels of a state", width, found));
+        }
         let x = taps.tap(Site::Embed, embedded(self.embed.val(), &tokens.ids), &frame.span)?;
         let mut x = self.norm0.forward(x);
         let mut state = known.cloned().unwrap_or_else(|| self.begin(frame.dims().0, &x));

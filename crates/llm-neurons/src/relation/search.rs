@@ -95,6 +95,15 @@ pub fn find_relation_neurons(
     if config.draws == 0 {
         return Err(Error::Parameter { name: "draws", value: 0.0, expected: "at least 1" });
     }
+    // Relations with too few facts to be judged on are left out; the one that is asked for may not be one of them.
+    let large = facts.at_least(config.evaluation.max(1));
+    let facts = match &large {
+        Some(large) if large.relations().contains(&relation) => large,
+        _ => {
+            let found = facts.facts().iter().filter(|f| f.relation == relation).count();
+            return Err(Error::TooFew { what: "facts of a relation", needed: config.evaluation, found });
+        }
+    };
     let split = facts.split(seed, config.evaluation)?;
     let of = |index: &[usize]| index.iter().map(|i| &facts.facts()[*i]).collect::<Vec<&Fact>>();
     let (detection, evaluation) = (of(&split.detection), of(&split.evaluation));

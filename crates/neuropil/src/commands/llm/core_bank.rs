@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::model::{ModelArguments, failure};
+use super::neuron_sets::check_out;
+use super::texts::{lines, read_text};
 use crate::arguments::whole_number;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -80,19 +82,17 @@ impl Verb for CoreBank {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let input = |message: String| Failure::input(message).at(&self.text);
-        let text = std::fs::read(&self.text).map_err(|e| Failure::new("io", e).at(&self.text))?;
-        let text = String::from_utf8(text)
-            .map_err(|e| Failure::new("format", format!("not UTF-8: {}", e.utf8_error())).at(&self.text))?;
         if self.max_tokens == 0 {
             return Err(Failure::usage("--max-tokens 0 reads nothing"));
         }
+        check_out(&self.out)?;
+        let text = read_text(&self.text)?;
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let shape = model.config();
         let longest = self.max_tokens.min(shape.context);
         let mut texts = Vec::new();
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        for (_, line) in lines(&text) {
             let mut ids = tokenizer.encode(line, !self.no_bos).map_err(failure)?;
             ids.truncate(longest);
             if !ids.is_empty() {
@@ -100,7 +100,7 @@ impl Verb for CoreBank {
             }
         }
         if texts.is_empty() {
-            return Err(input("no line has a token".to_owned()));
+            return Err(Failure::input("no line has a token").at(&self.text));
         }
         let scaled = ClusterConfig::for_shape(shape.layers, shape.mlp, context.seed);
         let config = ClusterConfig {

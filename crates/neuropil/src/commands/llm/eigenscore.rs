@@ -213,7 +213,9 @@ impl Eigenscore {
         if context.device == DeviceSpec::Cpu {
             return Ok(None);
         }
-        if context.device != DeviceSpec::Auto && matches!(self.method, Method::Cholesky | Method::Eigen) {
+        // A model that answers has a use for the device, whatever the method.
+        let unused = self.model.model.is_none() && matches!(self.method, Method::Cholesky | Method::Eigen);
+        if context.device != DeviceSpec::Auto && unused {
             return Err(exact_only(&context.device));
         }
         let opened = context.open_device()?;
@@ -282,7 +284,7 @@ impl Verb for Eigenscore {
             if found.details.is_some() {
                 // A verb runs once, so that the cell is empty.
                 let _ = self.placed.set((opened.capabilities.id.to_string(), "f32"));
-            } else if context.device != DeviceSpec::Auto {
+            } else if context.device != DeviceSpec::Auto && sampled.is_none() {
                 return Err(exact_only(&context.device));
             }
         }

@@ -16,8 +16,7 @@ type Texts = Vec<Vec<u32>>;
 /// The lines of a UTF-8 file that are not blank, with their numbers from 1.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>> {
     let text = read_text(path)?;
-    let text = text.trim_start_matches('\u{feff}');
-    Ok(texts::lines(text).map(|(i, line)| (i, line.trim().to_owned())).collect())
+    Ok(texts::lines(&text).map(|(i, line)| (i, line.trim().to_owned())).collect())
 }
 
 /// Token ids of the lines of a file, none longer than `most`; and how many lines were cut to it.
@@ -71,11 +70,11 @@ pub(super) fn most(asked: Option<usize>, least: usize, context: usize) -> Result
 /// Values in one flag: comma separated, or a file with one a line.
 ///
 /// # Errors
-/// What is expected, and what was found.
+/// A failure of kind `usage` with what was found where a number is expected; those of [`read_text`].
 pub(super) fn list<T: FromStr>(flag: &str, text: &str) -> Result<Vec<T>> {
     let path = Path::new(text);
     let read = match path.is_file() {
-        true => std::fs::read_to_string(path).map_err(|e| Failure::new("io", e).at(path))?,
+        true => read_text(path)?,
         false => text.to_owned(),
     };
     let parts = read.split([',', '\n']).map(str::trim).filter(|s| !s.is_empty());

@@ -47,12 +47,12 @@ pub(crate) struct RelationNeurons {
     /// Right answers: prefixes of the object, or either of the other
     #[arg(long, value_enum, default_value_t = Rule::Prefix)]
     answer_rule: Rule,
-    /// Of LRE's files the zero-shot template, from 0
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    template: usize,
-    /// What follows LRE's filled template
-    #[arg(long, default_value = "", value_name = "TEXT", allow_hyphen_values = true)]
-    cue: String,
+    /// Of LRE's files the zero-shot template, from 0 [default: 0]
+    #[arg(long, value_name = "N")]
+    template: Option<usize>,
+    /// What follows LRE's filled template [default: nothing]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    cue: Option<String>,
     /// Random sets of the same size beside the set
     #[arg(long, default_value_t = 5, value_name = "N")]
     draws: u64,
@@ -138,14 +138,33 @@ pub(crate) struct Answer {
     out: String,
 }
 
+impl RelationNeurons {
+    /// How LRE's files are read; refuses flags for them where the facts are JSON lines.
+    fn options(&self) -> Result<LreOptions> {
+        // As the facts are read: what is no folder and no .json file is JSON lines.
+        let lre =
+            self.facts.is_dir() || self.facts.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"));
+        let given = [("--template", self.template.is_some()), ("--cue", self.cue.is_some())];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) if !lre => {
+                Err(Failure::usage(format!("{flag} has no meaning with facts in JSON lines")))
+            }
+            _ => Ok(LreOptions {
+                template: self.template.unwrap_or(0),
+                cue: self.cue.clone().unwrap_or_default(),
+            }),
+        }
+    }
+}
+
 impl Verb for RelationNeurons {
     const NAME: &'static str = "llm.relation-neurons";
     type Answer = Answer;
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        let options = self.options()?;
         check_out(&self.out)?;
-        let options = LreOptions { template: self.template, cue: self.cue.clone() };
         let facts = RelationSet::read(&self.facts, &options).map_err(|e| failure(e).or_at(&self.facts))?;
         let known = facts.relations();
         if !known.contains(&self.relation.as_str()) {

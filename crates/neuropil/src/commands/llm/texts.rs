@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, Result};
 
-/// A file's text as it stands.
+/// A file's text as it stands, but for a byte-order mark.
 ///
 /// # Errors
 /// `io` where it cannot be read, `format` where it is not UTF-8, `input` where it has nothing but white space.
@@ -14,6 +14,7 @@ pub(super) fn read_text(path: &Path) -> Result<String> {
         let place = e.utf8_error().valid_up_to();
         Failure::new("format", format!("not UTF-8: the byte at {place} begins no character")).at(path)
     })?;
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
     if text.trim().is_empty() {
         return Err(Failure::input("the file has no text").at(path));
     }

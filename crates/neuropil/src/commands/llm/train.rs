@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::model::{Dtype, ModelArguments, failure};
+use super::texts::read_text;
 use crate::arguments::positive;
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -295,15 +296,7 @@ impl Train {
     }
 
     fn read(&self, tokenizer: &TextTokenizer) -> Result<Text> {
-        let bytes = std::fs::read(&self.text).map_err(|e| Failure::new("io", e).at(&self.text))?;
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let at = e.utf8_error().valid_up_to();
-            Failure::new("format", format!("not UTF-8: byte {at} begins no character")).at(&self.text)
-        })?;
-        let bad = |message: String| Failure::input(message).at(&self.text);
-        if text.trim().is_empty() {
-            return Err(bad("the text is empty".to_owned()));
-        }
+        let text = read_text(&self.text)?;
         if !(0.0..1.0).contains(&self.held_out) {
             return Err(Failure::usage("--held-out: expected a share from 0 to below 1"));
         }
@@ -318,7 +311,8 @@ impl Train {
         };
         if found.train.len() < self.window {
             let (has, needed) = (found.train.len(), self.window);
-            return Err(bad(format!("{has} tokens to learn from, and a window has {needed} (--window)")));
+            let message = format!("{has} tokens to learn from, and a window has {needed} (--window)");
+            return Err(Failure::input(message).at(&self.text));
         }
         Ok(found)
     }

@@ -44,7 +44,7 @@ pub(crate) struct Fit {
     #[arg(long, value_name = "FILE")]
     prompts: Option<PathBuf>,
     /// Tokens of such an opening
-    #[arg(long, default_value_t = 6, value_name = "N")]
+    #[arg(long, default_value_t = 6, value_name = "N", conflicts_with = "prompts")]
     opening: usize,
     /// Text that must stay likely while steered (usually of the target language), one a line
     #[arg(long, value_name = "FILE", requires = "tolerance")]
@@ -107,12 +107,12 @@ pub(crate) struct Fit {
     /// zh, bn, te
     #[arg(long, value_enum, default_value_t = Rule::Auto)]
     token_sets: Rule,
-    /// By frequency: how many times as frequent
-    #[arg(long, default_value_t = 5.0, value_name = "X", allow_hyphen_values = true)]
-    token_ratio: f64,
-    /// By frequency: how often a token must be there at all
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    token_count: u64,
+    /// By frequency: how many times as frequent [default: 5]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    token_ratio: Option<f64>,
+    /// By frequency: how often a token must be there at all [default: 5]
+    #[arg(long, value_name = "N")]
+    token_count: Option<u64>,
     /// Cut lines to this many tokens; the model's context when left out
     #[arg(long, value_name = "N")]
     max_tokens: Option<usize>,
@@ -299,6 +299,11 @@ impl Verb for Fit {
         if self.opening == 0 {
             return Err(Failure::usage("--opening 0: expected at least 1"));
         }
+        let given =
+            [("--token-ratio", self.token_ratio.is_some()), ("--token-count", self.token_count.is_some())];
+        if let (Rule::Script, Some((flag, _))) = (self.token_sets, given.iter().find(|(_, given)| *given)) {
+            return Err(Failure::usage(format!("{flag} has no meaning with --token-sets script")));
+        }
         check_file(&self.out)?;
         let model = self.model.load(context)?;
         config.validate(model.config().layers).map_err(failure)?;
@@ -308,8 +313,8 @@ impl Verb for Fit {
             pairs(&self.source.path, &self.target.path, &tokenizer, most)?;
         let vocabulary = model.config().vocab;
         let texts = [(self.source.name.as_str(), &source[..]), (self.target.name.as_str(), &target[..])];
-        let sets =
-            self.token_sets.sets(&tokenizer, vocabulary, texts, (self.token_ratio, self.token_count))?;
+        let frequent = (self.token_ratio.unwrap_or(5.0), self.token_count.unwrap_or(5));
+        let sets = self.token_sets.sets(&tokenizer, vocabulary, texts, frequent)?;
         let weak = match &self.prompts {
             Some(path) => {
                 let (prompts, also) = tokens(path, &tokenizer, most)?;

@@ -74,10 +74,19 @@ struct Document {
 }
 
 impl DocumentArguments {
-    /// Whether documents are named.
-    pub(super) fn is_given(&self) -> bool {
-        self.model.is_some() || self.groups().next().is_some()
-    }
+    /// The flags that have no meaning beside a table of the model's answers: all.
+    pub(super) const ALL: [&str; 10] = [
+        "model",
+        "dtype",
+        "members",
+        "non_members",
+        "text",
+        "whole_files",
+        "context",
+        "stride",
+        "max_tokens",
+        "min_tokens",
+    ];
 
     /// The same documents, asked about in these windows unless others were named.
     pub(super) fn asked_as(&self, context: usize, stride: usize) -> Self {
@@ -93,9 +102,6 @@ impl DocumentArguments {
         mean_probability: bool,
     ) -> Result<Asked> {
         match table {
-            Some(_) if self.is_given() => {
-                Err(Failure::usage("--table has the documents and the model's answers: give no others"))
-            }
             Some(path) => {
                 let table = TokenTable::read(path).map_err(|e| failure(e).or_at(path))?;
                 Ok(Asked { table, texts: None, discarded: Vec::new() })

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::model::failure;
+use super::super::neuron_sets::check_out;
 use super::documents::{DocumentArguments, TooShort};
 use crate::context::Context;
 use crate::failure::Result;
@@ -72,6 +73,7 @@ impl Verb for Features {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        check_out(&self.out)?;
         let asked = self.documents.ask(context, !self.no_mean_probability)?;
         let table = &asked.table;
         let (mut values, mut replaced) = (Vec::new(), 0);

@@ -22,7 +22,7 @@ pub(crate) struct Score {
     #[command(flatten)]
     documents: DocumentArguments,
     /// A table that features wrote, in place of a model and documents
-    #[arg(long, value_name = "TABLE.npz")]
+    #[arg(long, value_name = "TABLE.npz", conflicts_with_all = DocumentArguments::ALL)]
     table: Option<PathBuf>,
 }
 

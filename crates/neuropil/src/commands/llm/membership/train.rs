@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::model::failure;
+use super::super::neuron_sets::check_out;
 use super::documents::{DocumentArguments, TooShort};
 use crate::context::Context;
 use crate::failure::{Failure, Result};
@@ -22,7 +23,7 @@ pub(crate) struct Train {
     #[command(flatten)]
     documents: DocumentArguments,
     /// A table that features wrote, with labels, in place of a model and documents
-    #[arg(long, value_name = "TABLE.npz")]
+    #[arg(long, value_name = "TABLE.npz", conflicts_with_all = DocumentArguments::ALL)]
     table: Option<PathBuf>,
     /// Where to write the classifier
     #[arg(long, value_name = "ATTACK.json")]
@@ -33,15 +34,15 @@ pub(crate) struct Train {
     /// How a document's token values become a vector
     #[arg(long, value_enum, default_value_t = FeatureName::Histogram)]
     features: FeatureName,
-    /// Bins of the histogram
-    #[arg(long, default_value_t = 1000, value_name = "N")]
-    bins: usize,
+    /// Bins of the histogram [default: 1000]
+    #[arg(long, value_name = "N")]
+    bins: Option<usize>,
     /// How a vector becomes a probability
     #[arg(long, value_enum, default_value_t = ClassifierName::Forest)]
     classifier: ClassifierName,
-    /// Trees of the forest
-    #[arg(long, default_value_t = 500, value_name = "N")]
-    trees: usize,
+    /// Trees of the forest [default: 500]
+    #[arg(long, value_name = "N")]
+    trees: Option<usize>,
     /// Chunks of documents, each left out once
     #[arg(long, default_value_t = 5, value_name = "N")]
     folds: usize,
@@ -154,17 +155,28 @@ impl Train {
         }
     }
 
+    /// Refuses flags of other features or of another classifier.
+    fn check(&self) -> Result<()> {
+        if self.bins.is_some() && self.features == FeatureName::Aggregate {
+            return Err(Failure::usage("--bins has no meaning with --features aggregate"));
+        }
+        if self.trees.is_some() && self.classifier == ClassifierName::Logistic {
+            return Err(Failure::usage("--trees has no meaning with --classifier logistic"));
+        }
+        Ok(())
+    }
+
     fn config(&self, seed: u64) -> AttackConfig {
         AttackConfig {
             normalizer: self.normalizer(),
             features: match self.features {
-                FeatureName::Histogram => Features::Histogram { bins: self.bins },
+                FeatureName::Histogram => Features::Histogram { bins: self.bins.unwrap_or(1000) },
                 // The number of tokens gives away a document's length.
                 FeatureName::Aggregate => Features::Aggregate { count: false },
             },
             classifier: match self.classifier {
                 ClassifierName::Forest => ClassifierConfig::Forest(ForestConfig {
-                    trees: self.trees,
+                    trees: self.trees.unwrap_or(500),
                     seed,
                     ..ForestConfig::default()
                 }),
@@ -180,6 +192,8 @@ impl Verb for Train {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        self.check()?;
+        check_out(&self.out)?;
         let config = self.config(context.seed);
         let general = matches!(self.normalizer, NormalizerName::RatioGp | NormalizerName::MaxGp);
         let asked = self.documents.ask_or_read(context, self.table.as_ref(), general)?;
