@@ -12,6 +12,8 @@ pub mod plan;
 pub mod registry;
 pub mod report;
 pub mod systems;
+#[cfg(feature = "llm")]
+mod tiny_llama;
 
 pub use error::{Error, Result};
 pub use figure::Figure;

@@ -6,31 +6,18 @@
 //! language lose most from its own neurons, and more than from as many random ones? The model is given: what is drawn anew
 //! is the random control.
 
-use burn::tensor::FloatDType;
 use llm_neurons::language::{
     ActivationCounter, ActivationStats, LanguageEvaluation, LanguageMask, LapeConfig, lape, layer_profile,
 };
-use llm_neurons::model::HookedLm;
 use llm_neurons::score::BATCH_TOKENS;
 use ndarray::Array2;
 use numerics::summary::mean;
-use recordings::arrays::ArrayFile;
-use tensor_backend::DeviceSpec;
 
 use crate::figure::{bars, heatmap};
+use crate::tiny_llama::{LANGUAGES, ORIGIN, TinyLlama};
 use crate::{Card, Error, Measurement, Outcome, Plan, Reproduction, Result};
 
 const ID: &str = "03-language-neurons";
-/// The model and its text, under CC BY-SA 3.0: see the LICENSE beside them.
-const CONFIG: &[u8] =
-    include_bytes!("../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/llama.config.json");
-const WEIGHTS: &[u8] = include_bytes!(
-    "../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/llama.model.f16.safetensors"
-);
-const TEXT: &[u8] = include_bytes!(
-    "../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/pud_token_ids.safetensors"
-);
-const LANGUAGES: [&str; 5] = ["en", "de", "es", "hi", "zh"];
 /// Tokens of a window, windows to count over, windows to judge by, of each language (sheet 03, checks 2 and 3).
 const WINDOW: usize = 64;
 const COUNTED: usize = 60;
@@ -57,21 +44,17 @@ impl Reproduction for LanguageNeurons {
     }
 
     fn run(&self, plan: &Plan) -> Result<Outcome> {
-        let (model, text) = load(plan)?;
-        let mask = lape(&counts(&model, &text)?, &LAPE).map_err(fail)?.mask;
-        let evaluation = LanguageEvaluation::new(&model, held_out(&text)?, BATCH_TOKENS).map_err(fail)?;
+        let llama = TinyLlama::load(plan, ID)?;
+        let mask = lape(&counts(&llama)?, &LAPE).map_err(fail)?.mask;
+        let evaluation =
+            LanguageEvaluation::new(&llama.model, held_out(&llama)?, BATCH_TOKENS).map_err(fail)?;
         let found = evaluation.matrix(&mask).map_err(fail)?;
         let seeds = plan.seeds(plan.pick(1, 3, 10));
         let controls = seeds
             .iter()
             .map(|seed| Ok(evaluation.matrix(&mask.random_control(*seed, 0)).map_err(fail)?.delta()))
             .collect::<Result<Vec<Array2<f64>>>>()?;
-        let mut outcome = Outcome {
-            data: vec![
-                "a small Llama of five languages and its text (shipped; from PUD, CC BY-SA 3.0)".to_owned(),
-            ],
-            ..Outcome::default()
-        };
+        let mut outcome = Outcome { data: vec![ORIGIN.to_owned()], ..Outcome::default() };
         report(&mask, &found.delta(), &controls, &seeds, &mut outcome);
         figures(&found.delta(), &controls, &mut outcome)?;
         Ok(outcome)
@@ -82,50 +65,18 @@ fn fail(source: impl std::fmt::Display) -> Error {
     Error::system(ID, source)
 }
 
-/// The model on the plan's device, and its text; both are read from files, so they are put in one.
-pub(super) fn load(plan: &Plan) -> Result<(HookedLm, ArrayFile)> {
-    let folder = tempfile::tempdir().map_err(fail)?;
-    for (name, bytes) in [("config.json", CONFIG), ("model.safetensors", WEIGHTS), ("text.safetensors", TEXT)]
-    {
-        std::fs::write(folder.path().join(name), bytes).map_err(fail)?;
-    }
-    let device = plan.device.parse::<DeviceSpec>().map_err(fail)?.open().map_err(fail)?.device;
-    let model = HookedLm::load(folder.path(), FloatDType::F32, &device).map_err(fail)?;
-    Ok((model, ArrayFile::open(&folder.path().join("text.safetensors")).map_err(fail)?))
-}
-
-/// The first tokens of a language's sentences, each between <s> = 0 and </s> = 1, in the order of an index.
-pub(super) fn stream(text: &ArrayFile, language: &str, index: &str, tokens: usize) -> Result<Vec<u32>> {
-    let ids = text.read_i64_1(&format!("{language}.ids")).map_err(fail)?;
-    let offsets = text.read_i64_1(&format!("{language}.offsets")).map_err(fail)?;
-    let mut stream: Vec<u32> = Vec::with_capacity(tokens);
-    for i in text.read_i64_1(index).map_err(fail)? {
-        let place = |i: i64| usize::try_from(offsets[usize::try_from(i).map_err(fail)?]).map_err(fail);
-        stream.push(0);
-        for t in place(i)?..place(i + 1)? {
-            stream.push(u32::try_from(ids[t]).map_err(fail)?);
-        }
-        stream.push(1);
-        if stream.len() >= tokens {
-            break;
-        }
-    }
-    stream.truncate(tokens);
-    Ok(stream)
-}
-
-fn counts(model: &HookedLm, text: &ArrayFile) -> Result<ActivationStats> {
-    let mut counter = ActivationCounter::new(model, LANGUAGES.len()).map_err(fail)?;
+fn counts(llama: &TinyLlama) -> Result<ActivationStats> {
+    let mut counter = ActivationCounter::new(&llama.model, LANGUAGES.len()).map_err(fail)?;
     for (k, language) in LANGUAGES.iter().enumerate() {
-        let tokens = stream(text, language, "train_index", COUNTED * WINDOW)?;
+        let tokens = llama.stream(language, "train_index", COUNTED * WINDOW)?;
         counter.observe_stream(k, tokens, WINDOW, BATCH_TOKENS / WINDOW).map_err(fail)?;
     }
     counter.stats().map_err(fail)
 }
 
-fn held_out(text: &ArrayFile) -> Result<Vec<Vec<Vec<u32>>>> {
+fn held_out(llama: &TinyLlama) -> Result<Vec<Vec<Vec<u32>>>> {
     let windows = |language: &&str| {
-        let stream = stream(text, language, "val_index", JUDGED * WINDOW)?;
+        let stream = llama.stream(language, "val_index", JUDGED * WINDOW)?;
         Ok(stream.chunks_exact(WINDOW).map(<[u32]>::to_vec).collect())
     };
     LANGUAGES.iter().map(windows).collect()

@@ -15,6 +15,7 @@ use llm_neurons::foxp2::Defaultness;
 use numerics::summary::mean;
 
 use crate::figure::{Series, bars, lines};
+use crate::tiny_llama::ORIGIN;
 use crate::{Card, Error, Measurement, Outcome, Plan, Reproduction, Result};
 use experiment::{ALL, Found, Size, Source, autoencoders, config, hindi, steered};
 use shipped::Shipped;
@@ -47,10 +48,7 @@ impl Reproduction for NeuralFoxp2 {
         );
         let seeds = plan.seeds(plan.pick(1, 1, 8));
         let mut outcome = Outcome {
-            data: vec![
-                "a small Llama of five languages and its text (shipped; from PUD, CC BY-SA 3.0)".to_owned(),
-                "generated: residuals with a planted language".to_owned(),
-            ],
+            data: vec![ORIGIN.to_owned(), "generated: residuals with a planted language".to_owned()],
             ..Outcome::default()
         };
         let planted = seeds.iter().map(|s| planted::cosines(*s)).collect::<Result<Vec<_>>>()?;

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::fail;
 use crate::figure::{Series, lines};
-use crate::systems::s03_language_neurons::{load, stream};
+use crate::tiny_llama::{BEGIN, ORIGIN, TinyLlama};
 use crate::{Measurement, Outcome, Plan, Result};
 
 /// Sheet 01, check 5: checkpoints, steps between them, prompts, their tokens, and the checkpoints that are judged.
@@ -105,12 +105,11 @@ fn train(
 
 /// Check 5.
 pub(super) fn training(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let (model, text) = load(plan)?;
-    let tokens = stream(&text, "es", "train_index", ALL)?;
-    // Every sentence begins with token 0.
-    let held_out = stream(&text, "es", "val_index", ALL)?;
+    let llama = TinyLlama::load(plan, super::ID)?;
+    let tokens = llama.stream("es", "train_index", ALL)?;
+    let held_out = llama.stream("es", "val_index", ALL)?;
     let prompts: Vec<Vec<u32>> = held_out
-        .chunk_by(|_, next| *next != 0)
+        .chunk_by(|_, next| *next != BEGIN)
         .filter(|sentence| sentence.len() >= PROMPT_TOKENS)
         .take(PROMPTS)
         .map(|sentence| sentence[..PROMPT_TOKENS].to_vec())
@@ -119,7 +118,7 @@ pub(super) fn training(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let modes = [SendMask::None, SendMask::Random, SendMask::Sensitive];
     let jobs: Vec<(u64, SendMask)> = seeds.iter().flat_map(|s| modes.map(|mode| (*s, mode))).collect();
     let one = |(seed, mode): &(u64, SendMask)| {
-        train(model.clone(), &tokens, prompts.clone(), *mode, *seed).map_err(fail)
+        train(llama.model.clone(), &tokens, prompts.clone(), *mode, *seed).map_err(fail)
     };
     // On the processor the runs share its cores; a card takes them one by one.
     let runs: Vec<Run> = if plan.device == "cpu" {
@@ -130,9 +129,7 @@ pub(super) fn training(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let trios: Vec<&[Run]> = runs.chunks(modes.len()).collect();
     report(&trios, &seeds, outcome);
     figure(&trios, outcome)?;
-    outcome.data.push(
-        "a small Llama of five languages and its Spanish text (shipped; from PUD, CC BY-SA 3.0)".to_owned(),
-    );
+    outcome.data.push(ORIGIN.to_owned());
     Ok(())
 }
 

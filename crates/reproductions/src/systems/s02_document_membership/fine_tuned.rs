@@ -3,7 +3,6 @@
 //! A document is five held-out sentences of one language, drawn at random; every second one is a member. The model is asked
 //! before it has read them, after one epoch, and after four.
 
-use burn::tensor::FloatDType;
 use llm_neurons::membership::{
     AttackConfig, ClassifierConfig, Features, ForestConfig, Judgement, JudgementConfig, NormalizerKind,
     QueryConfig, TokenTable, judge, stratified_folds,
@@ -13,23 +12,12 @@ use llm_neurons::training::{LmTrainer, LmTraining};
 use numerics::rng::{permutation, stream};
 use numerics::summary::mean;
 use probes::NoTaps;
-use recordings::arrays::ArrayFile;
-use tensor_backend::DeviceSpec;
 
 use super::fail;
 use crate::figure::{Series, lines};
+use crate::tiny_llama::{BEGIN, END, LANGUAGES, ORIGIN, TinyLlama};
 use crate::{Measurement, Outcome, Plan, Result};
 
-/// The model and its text, under CC BY-SA 3.0: see the LICENSE beside them.
-const CONFIG: &[u8] =
-    include_bytes!("../../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/llama.config.json");
-const WEIGHTS: &[u8] = include_bytes!(
-    "../../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/llama.model.f16.safetensors"
-);
-const TEXT: &[u8] = include_bytes!(
-    "../../../../llm-neurons/tests/fixtures/00-tiny-multilingual-lm-pud/pud_token_ids.safetensors"
-);
-const LANGUAGES: [&str; 5] = ["en", "de", "es", "hi", "zh"];
 /// Sentences of a document, and its most tokens (sheet 02, check 4).
 const SENTENCES: usize = 5;
 const TOKENS: usize = 260;
@@ -56,8 +44,9 @@ struct Trial {
 }
 
 impl Trial {
-    fn run(model: &HookedLm, text: &ArrayFile, seed: u64, epochs: usize) -> Result<Self> {
-        let documents = documents(text, seed)?;
+    fn run(llama: &TinyLlama, seed: u64, epochs: usize) -> Result<Self> {
+        let model = &llama.model;
+        let documents = documents(llama, seed)?;
         let members: Vec<bool> = (0..documents.len()).map(|i| i % 2 == 0).collect();
         let read: Vec<u32> = documents.iter().step_by(2).flat_map(|(_, ids)| ids).copied().collect();
         let steps = read.len() / (BATCH * WINDOW);
@@ -90,47 +79,23 @@ impl Trial {
 pub(super) fn measure(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let epochs = plan.pick(ONCE, ONCE, OFTEN);
     let seeds = plan.seeds(plan.pick(1, 1, 5));
-    let (model, text) = load(plan)?;
+    let llama = TinyLlama::load(plan, super::ID)?;
     let trials =
-        seeds.iter().map(|seed| Trial::run(&model, &text, *seed, epochs)).collect::<Result<Vec<Trial>>>()?;
-    outcome
-        .data
-        .push("a small Llama of five languages and its text (shipped; from PUD, CC BY-SA 3.0)".to_owned());
+        seeds.iter().map(|seed| Trial::run(&llama, *seed, epochs)).collect::<Result<Vec<Trial>>>()?;
+    outcome.data.push(ORIGIN.to_owned());
     report(&trials, &seeds, outcome);
     figure(&trials, outcome)
 }
 
-/// The model on the plan's device, and its text; both are read from files, so they are put in one.
-fn load(plan: &Plan) -> Result<(HookedLm, ArrayFile)> {
-    let folder = tempfile::tempdir().map_err(fail)?;
-    for (name, bytes) in [("config.json", CONFIG), ("model.safetensors", WEIGHTS), ("text.safetensors", TEXT)]
-    {
-        std::fs::write(folder.path().join(name), bytes).map_err(fail)?;
-    }
-    let device = plan.device.parse::<DeviceSpec>().map_err(fail)?.open().map_err(fail)?.device;
-    let model = HookedLm::load(folder.path(), FloatDType::F32, &device).map_err(fail)?;
-    Ok((model, ArrayFile::open(&folder.path().join("text.safetensors")).map_err(fail)?))
-}
-
 /// 20 documents of each language, in whose sentences every held-out sentence stands once, each between <s> = 0 and </s> = 1.
-fn documents(text: &ArrayFile, seed: u64) -> Result<Vec<(String, Vec<u32>)>> {
-    let held_out = text.read_i64_1("val_index").map_err(fail)?;
+fn documents(llama: &TinyLlama, seed: u64) -> Result<Vec<(String, Vec<u32>)>> {
     let mut documents = Vec::new();
     for (l, language) in LANGUAGES.iter().enumerate() {
-        let ids = text.read_i64_1(&format!("{language}.ids")).map_err(fail)?;
-        let offsets = text.read_i64_1(&format!("{language}.offsets")).map_err(fail)?;
+        let sentences = llama.sentences(language, "val_index")?;
         let mut draws = stream(seed, "02-document-membership/sentences", l as u64);
-        for (d, chosen) in permutation(&mut draws, held_out.len()).chunks_exact(SENTENCES).enumerate() {
-            let mut document = Vec::with_capacity(TOKENS);
-            for place in chosen {
-                let sentence = usize::try_from(held_out[*place]).map_err(fail)?;
-                let (from, to) = (offsets[sentence], offsets[sentence + 1]);
-                document.push(0);
-                for t in usize::try_from(from).map_err(fail)?..usize::try_from(to).map_err(fail)? {
-                    document.push(u32::try_from(ids[t]).map_err(fail)?);
-                }
-                document.push(1);
-            }
+        for (d, chosen) in permutation(&mut draws, sentences.len()).chunks_exact(SENTENCES).enumerate() {
+            let mut document: Vec<u32> =
+                chosen.iter().flat_map(|i| [&[BEGIN], &sentences[*i][..], &[END]].concat()).collect();
             document.truncate(TOKENS);
             documents.push((format!("{language} {d}"), document));
         }

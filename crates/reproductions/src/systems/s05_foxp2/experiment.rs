@@ -41,19 +41,19 @@ impl Source {
         let mut prompts = shipped.sentences("en", "val_index", WEAK)?;
         prompts.iter_mut().for_each(|p| p.truncate(OPENING));
         let rows =
-            llm_neurons::foxp2::last_residuals(&shipped.model, &sentences, &ALL, 4096).map_err(fail)?;
+            llm_neurons::foxp2::last_residuals(shipped.model(), &sentences, &ALL, 4096).map_err(fail)?;
         Ok(Self { rows, prompts })
     }
 
     pub(super) fn pairs(&self, shipped: &Shipped, target: &str) -> Result<PairResiduals> {
         let sentences = shipped.sentences(target, "train_index", PAIRS)?;
         let rows =
-            llm_neurons::foxp2::last_residuals(&shipped.model, &sentences, &ALL, 4096).map_err(fail)?;
+            llm_neurons::foxp2::last_residuals(shipped.model(), &sentences, &ALL, 4096).map_err(fail)?;
         PairResiduals::new(ALL.to_vec(), self.rows.clone(), rows).map_err(fail)
     }
 
     pub(super) fn weak<'a>(&self, shipped: &'a Shipped, sets: &TokenSets) -> Result<WeakPrompts<'a>> {
-        WeakPrompts::new(&shipped.model, &self.prompts, sets, &ALL, 4096).map_err(fail)
+        WeakPrompts::new(shipped.model(), &self.prompts, sets, &ALL, 4096).map_err(fail)
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn autoencoders(
     pairs: &PairResiduals,
     config: &FitConfig,
 ) -> Result<Vec<LayerAutoencoder>> {
-    let device = shipped.model.device();
+    let device = shipped.model().device();
     (0..ALL.len()).into_par_iter().map(|i| config.autoencoder(pairs, i, &device).map_err(fail)).collect()
 }
 
