@@ -2,12 +2,15 @@
 //! folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use ndarray::Array2;
 use recordings::arrays::{ArrayFile, Npz};
 use serde_json::Value;
+use support::{answer, run};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../llm-neurons/tests/fixtures/00-tiny-transformers")
@@ -20,17 +23,6 @@ fn folder(name: &str) -> tempfile::TempDir {
         std::fs::copy(fixtures().join(format!("{name}.{from}")), folder.path().join(to)).unwrap();
     }
     folder
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn failure(arguments: &[&str], code: i32) -> String {

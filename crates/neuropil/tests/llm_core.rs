@@ -2,10 +2,13 @@
 //! on a trained one where the folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use support::{answer, run};
 
 const FAMILIES: [&str; 6] =
     ["gpt_neox_parallel", "gpt_neox_sequential", "llama_gqa", "opt_relu", "gpt2", "qwen2"];
@@ -35,17 +38,6 @@ fn folder(name: &str) -> tempfile::TempDir {
 fn words(seed: usize, n: usize) -> String {
     let word = |i: usize| format!("w{}", (seed * 31 + i * i * 7 + i * (seed + 5)) % VOCABULARY);
     (0..n).map(word).collect::<Vec<_>>().join(" ")
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn failure(arguments: &[&str], code: i32) -> String {

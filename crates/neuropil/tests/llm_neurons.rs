@@ -2,12 +2,15 @@
 //! are written as words (`w0`, `w1`, ..).
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use recordings::NeuronSet;
 use recordings::arrays::ArrayFile;
 use serde_json::{Value, json};
+use support::{answer, run};
 
 const LANGUAGES: [&str; 5] = ["en", "de", "es", "hi", "zh"];
 
@@ -86,17 +89,6 @@ fn write_facts(folder: &Path, facts: &[Value]) -> PathBuf {
     let lines: Vec<String> = facts.iter().map(Value::to_string).collect();
     std::fs::write(&path, lines.join("\n")).unwrap();
     path
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// What a failure says, its kind before it; what was to be written is not there.

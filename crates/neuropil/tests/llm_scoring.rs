@@ -2,22 +2,14 @@
 //! their folder is.
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use recordings::arrays::ArrayFile;
 use serde_json::{Value, json};
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
+use support::{answer, run};
 
 fn failure(arguments: &[&str], code: i32) -> Value {
     let output = run(arguments);

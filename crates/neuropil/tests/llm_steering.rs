@@ -2,10 +2,13 @@
 //! words, and on a trained one where the folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use serde_json::{Value, json};
+use support::{answer, run};
 
 fn fixtures(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../llm-neurons/tests/fixtures").join(folder)
@@ -72,17 +75,6 @@ fn write(at: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = at.join(name);
     std::fs::write(&path, content).unwrap();
     path
-}
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// What a command that must fail says.

@@ -1,10 +1,13 @@
 //! `llm train`, and `llm eigenscore` of the answers that the trained model gives, as a user meets them.
 #![cfg(feature = "llm")]
 
+#[path = "support/llm.rs"]
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
 
 use serde_json::Value;
+use support::{answer, run};
 
 const SMALL: [&str; 14] = [
     "--hidden",
@@ -22,17 +25,6 @@ const SMALL: [&str; 14] = [
     "--batch",
     "4",
 ];
-
-fn run(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
-    command.arg("llm").args(arguments).arg("--json").output().unwrap()
-}
-
-fn answer(arguments: &[&str]) -> Value {
-    let output = run(arguments);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 /// The line on standard error; where the program got so far, it is that of the document too.
 fn failure(arguments: &[&str], code: i32) -> String {
