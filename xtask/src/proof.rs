@@ -1,6 +1,6 @@
 //! `cargo xtask proof`: does every line of proof that a system owes have a test or a measurement behind it?
 //!
-//! `docs/proof.toml` holds one entry for every numbered line under "Proof at small scale" of a system's sheet. What an
+//! `docs/proof.toml` holds one entry for every numbered line under "Proof" or "Proof at small scale" of a system's sheet. What an
 //! entry names must exist; measured values come from `neuropil reproduce` alone.
 
 mod answers;

@@ -19,23 +19,22 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, FloatDType};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
-use sha2::{Digest, Sha256};
 
 use crate::model::{HookedLm, shards};
-use crate::{Error, Result};
+use crate::{Error, Result, file_sha256};
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
 /// Files that not every repository has.
-const OPTIONAL: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
+const OPTIONAL: [&str; 2] = [TOKENIZER, "tokenizer_config.json"];
 
 /// Where models come from and where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,9 +115,19 @@ impl Hub {
         plain_name(model, "name of a model", model.matches('/').count() <= 1)?;
         plain_name(revision, "revision", true)?;
         let by = |revision: &str| Repo::with_revision(model.to_owned(), RepoType::Model, revision.to_owned());
-        if let Some(folder) = self.held(&by(revision)) {
-            return Ok(folder);
+        let held = self.held(&by(revision));
+        match held {
+            // Another program may have fetched no more than the weights; some models have no tokenizer.
+            Some(folder) if !folder.join(TOKENIZER).is_file() => {
+                self.fetched(model, revision, by).or(Ok(folder))
+            }
+            Some(folder) => Ok(folder),
+            None => self.fetched(model, revision, by),
         }
+    }
+
+    /// The same from the hub, into the cache.
+    fn fetched(&self, model: &str, revision: &str, by: impl Fn(&str) -> Repo) -> Result<PathBuf> {
         let named = self.api.repo(by(revision));
         let info = guarded(model, || named.info())?;
         if info.sha.len() != 40 || !info.sha.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -227,16 +236,7 @@ impl Snapshot<'_> {
         }
         // Large files are tagged by their hash.
         if tag.len() == 64 && tag.chars().all(|c| c.is_ascii_hexdigit()) {
-            let mut hash = Sha256::new();
-            let mut input = std::fs::File::open(path).map_err(io)?;
-            let mut piece = vec![0; 1 << 20];
-            loop {
-                match input.read(&mut piece).map_err(io)? {
-                    0 => break,
-                    n => hash.update(&piece[..n]),
-                }
-            }
-            let found: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+            let found = file_sha256(path)?;
             if !found.eq_ignore_ascii_case(tag) {
                 return Err(self.wrong(file, format!("damaged: its SHA-256 is {found}, not {tag}")));
             }

@@ -1,5 +1,7 @@
 //! What texts cost a model with neurons off, beside what they cost with as many random ones off.
 
+use std::ops::Range;
+
 use numerics::summary::{mean, t_interval};
 use probes::HookSet;
 use recordings::{Effect, Members};
@@ -60,7 +62,8 @@ impl Losses {
 }
 
 impl<'a> Knockout<'a> {
-    /// Neurons to switch off, and how many random sets to hold beside them (draws 0 to `draws - 1` of a seed).
+    /// Neurons to switch off, and the draws of a seed that give the random sets beside them: `0..5`, or for another set
+    /// `5..10`.
     ///
     /// # Errors
     /// [`Error::TooFew`] for no neuron, else those of [`drop_members`].
@@ -68,14 +71,14 @@ impl<'a> Knockout<'a> {
         model: &'a HookedLm,
         members: &[Members],
         seed: u64,
-        draws: u64,
+        draws: Range<u64>,
         batch_tokens: usize,
     ) -> Result<Self> {
         if members.iter().all(|m| m.units.is_empty()) {
             return Err(Error::TooFew { what: "neurons to switch off", needed: 1, found: 0 });
         }
         let mut conditions = vec![HookSet::new(), off(model, members)?];
-        for draw in 0..draws {
+        for draw in draws {
             conditions.push(off(model, &random_control(members, model, seed, draw)?)?);
         }
         let sums = vec![0.0; conditions.len()];

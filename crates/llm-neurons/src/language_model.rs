@@ -2,10 +2,10 @@
 
 use burn::tensor::{Device, Tensor};
 use probes::Taps;
-use recordings::{Intervention, NeuronSet, Site};
+use recordings::Site;
 
+use crate::Result;
 use crate::model::{Forward, HookedLm, KvCache, Tokens};
-use crate::{Error, Result};
 
 /// A model that reads tokens and says what may come next.
 ///
@@ -87,25 +87,4 @@ impl LanguageModel for HookedLm {
     ) -> Result<Option<Tensor<3>>> {
         self.forward(tokens, Forward { cache: memory, ..Forward::default() }, taps)
     }
-}
-
-/// Interventions that set every unit of a file's neuron sets to zero, at every position, in a model of any kind.
-///
-/// # Errors
-/// [`Error::Recording`] for a site that is none of the model's, or a unit beyond it.
-pub fn drop_neurons(set: &NeuronSet, model: &impl LanguageModel) -> Result<Vec<Intervention>> {
-    set.sets
-        .values()
-        .flatten()
-        .map(|m| {
-            let name = if m.layer.is_empty() { m.site.clone() } else { format!("{}({})", m.site, m.layer) };
-            let site: Site = name.parse().map_err(Error::from_recording)?;
-            let Some(width) = model.width(&site) else {
-                return Err(Error::Recording { message: format!("the model has no site {site}") });
-            };
-            let edit = Intervention::drop_units(site, m.units.clone());
-            edit.validate(width).map_err(Error::from_recording)?;
-            Ok(edit)
-        })
-        .collect()
 }

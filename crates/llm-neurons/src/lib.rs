@@ -102,7 +102,7 @@ pub use eigenscore::convention::{Centring, EigenScoreConvention, LogBase};
 pub use eigenscore::exact::{ExactMethod, eigenscore, eigenscore_by};
 pub use error::{Error, Result};
 pub use knockout::{Knockout, Losses};
-pub use language_model::{LanguageModel, drop_neurons};
+pub use language_model::LanguageModel;
 pub use membership::{
     Attack, AttackConfig, QueryConfig, TokenScorer, TokenTable, TokenWindow, WindowScores, cross_validate,
     score_document,

@@ -8,7 +8,9 @@ mod config_json;
 mod families;
 pub(crate) mod layers;
 mod lm;
+
 mod load;
+mod memory;
 mod mlp;
 mod one_row;
 mod rope;

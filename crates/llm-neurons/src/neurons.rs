@@ -6,15 +6,15 @@ use numerics::rng::{stream, subset};
 use recordings::{Intervention, Members, NeuronSet, Site};
 
 use crate::model::HookedLm;
-use crate::{Error, Result};
+use crate::{Error, LanguageModel, Result};
 
-/// Interventions that set the units of a neuron set to zero at every position.
+/// Interventions that set the units of a neuron set to zero at every position, in a model of any kind.
 ///
 /// `names` picks sets of the file; without any, all of them.
 ///
 /// # Errors
 /// [`Error::Recording`] for a name that the file does not have, a site that is none of the model's, or a unit beyond it.
-pub fn ablation(set: &NeuronSet, names: &[String], model: &HookedLm) -> Result<Vec<Intervention>> {
+pub fn ablation(set: &NeuronSet, names: &[String], model: &impl LanguageModel) -> Result<Vec<Intervention>> {
     drop_members(&members_of(set, names)?, model)
 }
 
@@ -35,7 +35,7 @@ pub fn members_of(set: &NeuronSet, names: &[String]) -> Result<Vec<Members>> {
 ///
 /// # Errors
 /// [`Error::Recording`] for a site that is none of the model's, or a unit beyond it.
-pub fn drop_members(members: &[Members], model: &HookedLm) -> Result<Vec<Intervention>> {
+pub fn drop_members(members: &[Members], model: &impl LanguageModel) -> Result<Vec<Intervention>> {
     let edit = |m: &Members| {
         let (site, width) = place(&m.site, &m.layer, model)?;
         let edit = Intervention::drop_units(site, m.units.clone());
@@ -90,7 +90,7 @@ struct Taken<'a> {
 }
 
 /// A site of the model and its width.
-fn place(site: &str, layer: &str, model: &HookedLm) -> Result<(Site, usize)> {
+fn place(site: &str, layer: &str, model: &impl LanguageModel) -> Result<(Site, usize)> {
     let site: Site = match layer {
         "" => site.parse(),
         layer => format!("{site}({layer})").parse(),

@@ -43,7 +43,7 @@ pub use answer::{AnswerRule, answers};
 pub use drop_matrix::{Cumulativity, DropMatrix, cumulativity};
 pub use examples::{Examples, LEAST_POSITIVES, NEGATIVES_PER_POSITIVE, examples};
 pub use expertise::{Expert, Responses, expertise};
-pub use facts::{Fact, LreOptions, RelationSet};
+pub use facts::{Fact, LreOptions, RelationSet, lre_files};
 pub use neurons::{MlpSite, NeuronId, Pick, neuron_set, overlap, random_neurons, top_neurons};
 pub use pool::{pool_mean, pool_means};
 pub use precision::average_precision;

@@ -29,6 +29,9 @@ use crate::{Error, Result};
 /// A number of tokens to send through a model at a time that suits most: it bounds the logits that exist at once.
 pub const BATCH_TOKENS: usize = 2048;
 
+/// Logits that exist at once: a batch of texts or windows is cut where it would have more.
+pub(crate) const MOST_LOGITS: usize = 1 << 25;
+
 /// Mean negative log-likelihood, in nats a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Nll {
@@ -71,8 +74,8 @@ pub struct TokenScores {
 
 /// `ln p(x[t] | x[..t])` for t = 1, 2, .. of each text x, in nats; the texts in their order.
 ///
-/// At most `batch_tokens` tokens, padding among them, go through the model at a time, and at least one text. Texts are
-/// taken by length, longest first. The last token of a text is predicted and not read: taps do not see it, and a text
+/// At most `batch_tokens` tokens, padding among them, go through the model at a time, fewer where a vocabulary is so large
+/// that their logits would be more than 2^25, and at least one text. Texts are taken by length, longest first. The last token of a text is predicted and not read: taps do not see it, and a text
 /// may be one token longer than the context.
 ///
 /// # Errors
@@ -180,6 +183,7 @@ fn score<S: AsRef<[u32]>, T: Taps>(
     let texts: Vec<&[u32]> = texts.iter().map(AsRef::as_ref).collect();
     check(model, &texts)?;
     let lengths: Vec<usize> = texts.iter().map(|text| text.len() - 1).collect();
+    let batch_tokens = batch_tokens.min((MOST_LOGITS / model.vocabulary().max(1)).max(1));
     let mut scores = vec![TokenScores::default(); texts.len()];
     for batch in batches(&lengths, batch_tokens)? {
         let read: Vec<&[u32]> = batch.iter().map(|i| &texts[*i][..lengths[*i]]).collect();

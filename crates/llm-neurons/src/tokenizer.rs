@@ -18,7 +18,8 @@ pub struct TextTokenizer {
 }
 
 impl TextTokenizer {
-    /// Reads `tokenizer.json` of a folder, and `tokenizer_config.json` where it stands.
+    /// Reads `tokenizer.json` of a folder, and `tokenizer_config.json` where it stands. Truncation and padding that a file
+    /// asks for are left aside.
     ///
     /// # Errors
     /// [`Error::File`] for a missing or damaged file; [`Error::Config`] for a token that the model's vocabulary lacks.
@@ -50,7 +51,9 @@ impl TextTokenizer {
         about: Option<(&Path, &[u8])>,
         config: &LmConfig,
     ) -> Result<Self> {
-        let inner = Tokenizer::from_bytes(bytes).map_err(|e| Error::file(path, e))?;
+        let mut inner = Tokenizer::from_bytes(bytes).map_err(|e| Error::file(path, e))?;
+        // Files keep what training batches were cut and filled to; a text is read whole, and alone.
+        inner.with_padding(None).with_truncation(None).map_err(|e| Error::file(path, e))?;
         let largest = inner.get_vocab(true).into_values().max().unwrap_or(0);
         if largest as usize >= config.vocab {
             let expected = format!("ids below the model's vocabulary of {}", config.vocab);

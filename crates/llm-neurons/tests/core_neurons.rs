@@ -348,9 +348,11 @@ fn banks_round_trip_and_refuse_other_models() {
     ));
 
     // Damage that the container does not see.
-    let write = |units: &[i64], offsets: &[i64], shape: &[i64], centre: f64, alpha: f64| {
+    let about = r#"{"format": "neuropil.cluster-bank/1"}"#;
+    let write_as = |about: &str, units: &[i64], offsets: &[i64], shape: &[i64], centre: f64, alpha: f64| {
         let centres = Array2::from_elem((1, 4), centre);
         Tensors::new()
+            .about(about)
             .f64("centres", centres.view().into_dyn())
             .f64("alpha", ndarray::arr1(&[alpha]).view().into_dyn())
             .i64("units", ndarray::arr1(units).view().into_dyn())
@@ -360,7 +362,14 @@ fn banks_round_trip_and_refuse_other_models() {
             .unwrap();
         ClusterBank::load(&path, 2, 4)
     };
+    let write = |units: &[i64], offsets: &[i64], shape: &[i64], centre: f64, alpha: f64| {
+        write_as(about, units, offsets, shape, centre, alpha)
+    };
     let shape = [2, 4, 1, 2];
+    for other in ["{}", "no JSON", r#"{"format": "neuropil.cluster-bank/2"}"#] {
+        let refused = write_as(other, &[3, 0, 1], &[0, 2, 3], &shape, 0.5, 0.4);
+        assert!(matches!(refused, Err(Error::File { .. })), "{other}: {refused:?}");
+    }
     assert!(write(&[3, 0, 1], &[0, 2, 3], &shape, 0.5, 0.4).is_ok());
     for bad in [
         write(&[3, 4, 1], &[0, 2, 3], &shape, 0.5, 0.4),

@@ -261,6 +261,26 @@ fn a_model_is_fetched_once_and_loads_from_its_snapshot() {
 }
 
 /// The error of a first try, of which the cache holds no whole file of that name.
+#[test]
+fn a_tokenizer_that_the_cache_lacks_is_asked_for() {
+    let server = Server::new(whole(), None);
+    let cache = tempfile::tempdir().unwrap();
+    let hub = server.hub(cache.path());
+    let folder = hub.snapshot(MODEL, "main").unwrap();
+    let tokenizer = folder.join("tokenizer.json");
+    // As another program leaves it that needs the weights alone.
+    std::fs::remove_file(&tokenizer).unwrap();
+    server.requests();
+    assert_eq!(hub.snapshot(MODEL, "main").unwrap(), folder);
+    assert!(tokenizer.is_file());
+    let asked = server.requests();
+    assert!(asked.iter().all(|a| !a.contains("safetensors")), "{asked:?}");
+    // Where the hub fails, the weights do.
+    std::fs::remove_file(&tokenizer).unwrap();
+    server.break_by(Fault::Info);
+    assert_eq!(hub.snapshot(MODEL, "main").unwrap(), folder);
+}
+
 fn refused(server: &Server, cache: &Path, file: &str, reason: &str) {
     let error = server.hub(cache).snapshot(MODEL, "main").expect_err(reason);
     let said = error.to_string();

@@ -2,6 +2,8 @@
 //! folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/data.rs"]
+mod data;
 #[path = "support/llm.rs"]
 mod support;
 
@@ -127,23 +129,9 @@ fn damaged_folders_are_refused() {
     }
 }
 
-/// The folder of real data; without it the test says so and passes, unless it is required.
-fn stories() -> Option<PathBuf> {
-    let root = std::env::var_os("NEUROPIL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = root.join("lm-stories260k");
-    if folder.join("config.json").is_file() {
-        return Some(folder);
-    }
-    assert!(std::env::var("NEUROPIL_REQUIRE_DATA").is_err(), "{} is missing", folder.display());
-    let said = format!("SKIPPED: {} is missing\n", folder.display());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
-    None
-}
-
 #[test]
 fn a_trained_model_tells_its_published_story_token_for_token() {
-    let Some(model) = stories() else { return };
+    let Some(model) = data::real("lm-stories260k") else { return };
     let golden: Value =
         serde_json::from_str(&std::fs::read_to_string(model.join("golden.json")).unwrap()).unwrap();
     let want: Vec<u64> =
@@ -172,7 +160,7 @@ fn a_trained_model_tells_its_published_story_token_for_token() {
 
 #[test]
 fn prompts_that_cannot_be_continued_are_refused() {
-    let Some(model) = stories() else { return };
+    let Some(model) = data::real("lm-stories260k") else { return };
     let said = failure(&["generate", "--model", text(&model), "--prompt", "", "--no-bos"], 1);
     assert!(said.contains("no token"), "{said}");
     let long = "Once upon a time ".repeat(300);

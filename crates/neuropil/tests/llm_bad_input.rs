@@ -27,7 +27,7 @@ fn tokenizer(words: usize) -> String {
     .to_string()
 }
 
-/// A folder with a model `m`, ids, a reference and a place to write.
+/// A folder with a model `m`, ids, a reference, texts, facts, a set of neurons, and a place to write.
 fn place() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("m");
@@ -38,17 +38,49 @@ fn place() -> tempfile::TempDir {
     std::fs::write(model.join("tokenizer.json"), tokenizer(96)).unwrap();
     std::fs::copy(fixture("llama_gqa.expected.safetensors"), folder.path().join("reference.safetensors"))
         .unwrap();
+    let line = |i: usize| {
+        (0..12).map(|t| format!("w{}", (7 * i + t * t) % 48 + i / 24 * 48)).collect::<Vec<_>>().join(" ")
+    };
+    for (name, lines) in [("t.txt", 0..24), ("u.txt", 24..48)] {
+        let lines: Vec<String> = lines.map(line).collect();
+        std::fs::write(folder.path().join(name), lines.join("\n")).unwrap();
+    }
+    let fact = |i: usize| {
+        let relation = ["r", "q"][i % 2];
+        json!({"relation": relation, "subject": format!("w{i}"), "object": "w3", "prompt": format!("w{i} w2")})
+    };
+    let facts: Vec<String> = (0..60).map(|i| fact(i).to_string()).collect();
+    std::fs::write(folder.path().join("f.jsonl"), facts.join("\n")).unwrap();
+    let tensors_sha256 = WeightFiles::open(&model).unwrap().tensors_sha256().unwrap();
+    let mut set = NeuronSet::new(ModelIdentity { tensors_sha256, source: String::new() }, "test", 0);
+    let members = Members { site: "Act".to_owned(), layer: "0".to_owned(), units: vec![1, 2], values: None };
+    set.sets.insert("some".to_owned(), vec![members]);
+    set.write(&folder.path().join("set.json")).unwrap();
     let ids = Array2::from_shape_fn((1, 5), |(_, t)| t as i64);
     Npz::new().i64("ids", ids.view().into_dyn()).write(&folder.path().join("ids.npz")).unwrap();
     folder
 }
 
-/// Every verb that loads a model.
-const VERBS: [&str; 3] = [
+/// Every verb that loads a model; those that also read what another writes come after it.
+const VERBS: [&str; 14] = [
     "logits --model m --ids ids.npz --out o.npz --hidden",
     "parity --model m --reference reference.safetensors",
     "generate --model m --prompt w1 --max-new-tokens 3",
+    "perplexity --model m --text t.txt",
+    "eigenscore --model m --prompt w1 --samples 3 --max-new-tokens 3",
+    "language-neurons --model m --text a=t.txt --text b=u.txt --out o.json --window 12 --judged 4 --draws 1",
+    "ablate --model m --set set.json --text a=t.txt --draws 1",
+    "core-bank --model m --text t.txt --out o.bank.safetensors --clusters 2",
+    "membership features --model m --members a=t.txt --non-members b=u.txt --out o.table.npz",
+    "membership train --model m --members a=t.txt --non-members b=u.txt --out o.attack.json --trees 5 --bins 9",
+    "foxp2 fit --model m --source en=t.txt --target xx=u.txt --out o.plan.safetensors --token-count 1 --chance 0 --epochs 2 \
+     --features 16 --shortest 1 --longest 1",
+    "sae train --model m --text t.txt --out o.sae.safetensors --site Act --layer 0 --latents 8 --k 2 --epochs 1",
+    "train --model m --text t.txt --out o.trained --steps 2 --batch 2 --window 8",
+    "relation-neurons --model m --facts f.jsonl --relation r --out o.relation.json --evaluation 5 --k 3",
 ];
+/// These are last: the small model knows no fact.
+const ANSWERING: usize = 13;
 
 fn run<S: AsRef<OsStr>>(at: &Path, words: &[S]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_neuropil"));
@@ -81,9 +113,18 @@ fn refused(at: &Path, words: &str, kind: &str, file: &str, reason: &str) {
 #[test]
 fn the_good_folder_is_good() {
     let place = place();
-    for verb in VERBS {
+    for verb in &VERBS[..ANSWERING] {
         let output = run(place.path(), &verb.split(' ').collect::<Vec<_>>());
         assert!(output.status.success(), "{verb}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for more in [
+        "sae eval o.sae.safetensors --model m --text t.txt",
+        "membership score o.attack.json --model m --text c=t.txt",
+        "generate --model m --prompt w1 --max-new-tokens 2 --core-neurons 0.5 --predict similarity --cluster-bank o.bank.safetensors",
+        "generate --model m --prompt w1 --max-new-tokens 2 --steer o.plan.safetensors",
+    ] {
+        let output = run(place.path(), &more.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "{more}: {}", String::from_utf8_lossy(&output.stderr));
     }
     assert!(place.path().join("o.npz").is_file());
 }
@@ -136,6 +177,43 @@ fn damaged_models_are_refused_by_every_verb() {
     all("format", "config.json", "UTF-8");
     std::fs::remove_file(&config).unwrap();
     all("io", "config.json", "");
+}
+
+#[test]
+fn texts_that_are_none_are_refused_by_every_verb() {
+    let place = place();
+    let at = place.path();
+    std::fs::create_dir(at.join("folder.txt")).unwrap();
+    std::fs::write(at.join("empty.txt"), b"").unwrap();
+    std::fs::write(at.join("latin1.txt"), b"w1 w2 w3\nw4 caf\xe9 w5\n").unwrap();
+    let reading = |file: &str| {
+        let verbs = VERBS.iter().chain(&["generate --model m --prompt w1 --max-new-tokens 3 --drop t.txt"]);
+        verbs
+            .filter(|v| ["t.txt", "f.jsonl"].iter().any(|name| v.contains(name)))
+            .map(|v| v.replace("t.txt", file).replace("f.jsonl", file))
+            .collect::<Vec<_>>()
+    };
+    for (file, reason) in
+        [("absent.txt", ""), ("folder.txt", "directory"), ("empty.txt", ""), ("latin1.txt", "UTF-8")]
+    {
+        for verb in reading(file) {
+            let output = run(at, &verb.split(' ').collect::<Vec<_>>());
+            let line = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{verb}: {line}");
+            assert!(line.trim().lines().count() == 1 && !line.contains("panicked"), "{verb}: {line}");
+            assert!(
+                line.contains(file) && (line.contains(reason) || verb.contains("--facts")),
+                "{verb}: {line}"
+            );
+            let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert!(document["error"]["kind"].is_string(), "{verb}: {document}");
+        }
+    }
+    let left: Vec<PathBuf> = files(at)
+        .into_iter()
+        .filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("o.")))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! on a trained one where the folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/data.rs"]
+mod data;
 #[path = "support/llm.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 use support::{answer, run};
@@ -185,7 +187,11 @@ fn what_does_not_fit_is_said() {
     }
     let similar = |path: &Path| with_core(&["--predict", "similarity", "--cluster-bank", text(path)], 1);
     assert!(similar(&bank).contains("No such file"));
-    assert!(similar(&model.path().join("model.safetensors")).contains("shape"));
+    assert!(similar(&model.path().join("model.safetensors")).contains("cluster bank"));
+    assert!(
+        with_core(&["--predict", "similarity", "--cluster-bank", "x", "--token-core", "0.3"], 2)
+            .contains("--token-core")
+    );
 
     let build = ["core-bank", "--model", text(model.path()), "--text", text(&corpus), "--out", text(&bank)];
     let build = |more: &[&str], code: i32| failure(&[&build[..], more].concat(), code);
@@ -210,23 +216,9 @@ fn what_does_not_fit_is_said() {
     assert!(!bank.exists(), "nothing is written half");
 }
 
-/// The folder of real data; without it the test says so and passes, unless it is required.
-fn stories() -> Option<PathBuf> {
-    let root = std::env::var_os("NEUROPIL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = root.join("lm-stories260k");
-    if folder.join("config.json").is_file() {
-        return Some(folder);
-    }
-    assert!(std::env::var("NEUROPIL_REQUIRE_DATA").is_err(), "{} is missing", folder.display());
-    let said = format!("SKIPPED: {} is missing\n", folder.display());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
-    None
-}
-
 #[test]
 fn a_trained_model_goes_on_with_its_story() {
-    let Some(model) = stories() else { return };
+    let Some(model) = data::real("lm-stories260k") else { return };
     let prompt = "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, \
                   she saw a big, red ball. It was very high up in the sky. Lily wanted";
     let generate = ["generate", "--model", text(&model), "--prompt", prompt, "--max-new-tokens", "30"];

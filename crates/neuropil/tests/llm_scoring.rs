@@ -2,10 +2,12 @@
 //! their folder is.
 #![cfg(feature = "llm")]
 
+#[path = "support/data.rs"]
+mod data;
 #[path = "support/llm.rs"]
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use recordings::arrays::ArrayFile;
 use serde_json::{Value, json};
@@ -28,20 +30,6 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The folder of real data; without it the test says so and passes, unless it is required.
-fn real(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("NEUROPIL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = root.join(name);
-    if folder.exists() {
-        return Some(folder);
-    }
-    assert!(std::env::var("NEUROPIL_REQUIRE_DATA").is_err(), "{} is missing", folder.display());
-    let said = format!("SKIPPED: {} is missing\n", folder.display());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
-    None
-}
-
 fn stories(folder: &Path, range: std::ops::Range<usize>) -> Vec<String> {
     let text = std::fs::read_to_string(folder.join("tinystories.json")).unwrap();
     let all: Vec<String> = serde_json::from_str(&text).unwrap();
@@ -55,7 +43,9 @@ fn close(found: &Value, want: f64, tolerance: f64) {
 
 #[test]
 fn perplexity_of_stories_is_as_published_and_windows_change_little() {
-    let (Some(model), Some(texts)) = (real("lm-stories260k"), real("text-tinystories")) else { return };
+    let (Some(model), Some(texts)) = (data::real("lm-stories260k"), data::real("text-tinystories")) else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("stories.txt");
     std::fs::write(&file, stories(&texts, 0..40).join("\n") + "\n\n").unwrap();
@@ -79,7 +69,7 @@ fn perplexity_of_stories_is_as_published_and_windows_change_little() {
 #[test]
 fn recurrent_models_are_scored_by_the_same_verbs() {
     let (Some(rwkv), Some(lstm), Some(books)) =
-        (real("lm-rwkv4-660k"), real("lm-charrnn"), real("text-books"))
+        (data::real("lm-rwkv4-660k"), data::real("lm-charrnn"), data::real("text-books"))
     else {
         return;
     };
@@ -116,7 +106,7 @@ fn recurrent_models_are_scored_by_the_same_verbs() {
 
 #[test]
 fn dropping_neurons_costs_and_a_set_of_another_model_is_refused() {
-    let (Some(models), Some(books)) = (real("lm-charrnn"), real("text-books")) else { return };
+    let (Some(models), Some(books)) = (data::real("lm-charrnn"), data::real("text-books")) else { return };
     let model = models.join("shakespeare");
     let folder = tempfile::tempdir().unwrap();
     let (file, set) = (folder.path().join("a.txt"), folder.path().join("set.json"));

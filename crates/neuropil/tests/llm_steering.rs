@@ -2,6 +2,8 @@
 //! words, and on a trained one where the folder of real data is.
 #![cfg(feature = "llm")]
 
+#[path = "support/data.rs"]
+mod data;
 #[path = "support/llm.rs"]
 mod support;
 
@@ -293,6 +295,7 @@ fn texts_that_cannot_be_fitted_are_refused() {
         (&["--opening", "2", "--prompts", "absent.txt"], 2, "--opening"),
         (&["--token-ratio", "2", "--token-sets", "script"], 2, "--token-ratio"),
         (&["--token-count", "2", "--token-sets", "script"], 2, "--token-count"),
+        (&["--token-count", "2"], 2, "--token-count"),
         (&["--scale", "huge"], 2, "relative"),
         (&["--prompts", "absent.txt"], 1, "absent.txt"),
         (&["--max-memory", "1000"], 1, "bytes"),
@@ -490,23 +493,9 @@ fn autoencoders_that_cannot_be_trained_are_refused() {
     );
 }
 
-/// The small model of five languages with its tokenizer and text, or nothing where it is not; that is said.
-fn multilingual() -> Option<PathBuf> {
-    let root = std::env::var_os("NEUROPIL_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let folder = root.join("../fixtures/00-tiny-multilingual-lm");
-    if folder.join("tokenizer.json").is_file() {
-        return Some(folder);
-    }
-    assert!(std::env::var("NEUROPIL_REQUIRE_DATA").is_err(), "{} is missing", folder.display());
-    let said = format!("SKIPPED: {} is missing\n", folder.display());
-    let _ = std::io::Write::write_all(&mut std::io::stderr(), said.as_bytes());
-    None
-}
-
 #[test]
 fn a_trained_model_goes_on_in_spanish() {
-    let Some(from) = multilingual() else { return };
+    let Some(from) = data::real("../fixtures/00-tiny-multilingual-lm") else { return };
     let model = tempfile::tempdir().unwrap();
     let at = model.path();
     for (name, to) in [

@@ -110,6 +110,9 @@ fn a_model_from_the_start_learns_is_written_and_is_used() {
     let cold = spread(&["--temperature", "0.001"]);
     let score = |a: &Value| a["eigenscore"].as_f64().unwrap();
     assert!(score(&cold) < score(&warm), "answers that agree score lower: {} {}", score(&cold), score(&warm));
+    assert_eq!((&cold["model_device"], &cold["run"]["dtype"]), (&"cpu".into(), &"f64".into()));
+    let narrow = spread(&["--temperature", "0.001", "--dtype", "bf16"]);
+    assert!(score(&narrow) != score(&cold) && score(&narrow).is_finite());
     let first = &cold["answers"][0];
     assert!(cold["answers"].as_array().unwrap().iter().all(|a| a == first), "{cold}");
     for (embedding, layer) in

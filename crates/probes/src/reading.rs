@@ -128,8 +128,13 @@ impl Reader {
             },
             Read::LastToken => self.keep_row(last_token(x, span)),
             Read::MeanOverTokens => {
-                let weights = span.averaging(float(&x)?, &x.device())?;
-                self.keep_row(weights.matmul(x).reshape([batch, units]));
+                // Sums over many tokens need more than 16 bits.
+                let dtype = match float(&x)? {
+                    FloatDType::F64 => FloatDType::F64,
+                    _ => FloatDType::F32,
+                };
+                let weights = span.averaging(dtype, &x.device())?;
+                self.keep_row(weights.matmul(x.cast(dtype)).reshape([batch, units]));
             }
             Read::CountPositive => {
                 let positive = rows().greater_elem(0.0).float().cast(FloatDType::F32);

@@ -81,9 +81,9 @@ pub(crate) fn against_sheets(ledger: &Ledger, folder: &Path) -> Vec<String> {
     faults
 }
 
-/// How many numbered lines stand under "Proof at small scale".
+/// How many numbered lines stand under "Proof" or "Proof at small scale".
 fn proof_lines(sheet: &str) -> usize {
-    let section = sheet.lines().skip_while(|l| !l.starts_with("## Proof at small scale")).skip(1);
+    let section = sheet.lines().skip_while(|l| !l.starts_with("## Proof")).skip(1);
     let section = section.take_while(|l| !l.starts_with("## "));
     section.filter(|l| l.split_once(". ").is_some_and(|(n, _)| n.parse::<usize>().is_ok())).count()
 }

@@ -8,7 +8,7 @@ use crate::workspace::{self, Verdict};
 
 /// The comment at the head of the file, written anew with it.
 const HEAD: &str = "\
-# Every numbered line under \"Proof at small scale\" of the sheets whose systems are here, and what stands behind it.
+# Every numbered line under \"Proof\" or \"Proof at small scale\" of the sheets whose systems are here, and what stands behind it.
 # `says` paraphrases the line. `tests` are written SUITE::PATH as `cargo nextest list` writes them; `measurements` are
 # names that `neuropil reproduce SHEET --json` prints, `measurements_on_real_data` those it prints where the folder
 # `real_data` is (relative to NEUROPIL_DATA; without it the check says that they are not judged). `tier` says what is

@@ -4,16 +4,28 @@ use std::path::Path;
 
 use ndarray::{ArrayView1, arr1};
 use recordings::arrays::{ArrayFile, Tensors};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::ClusterBank;
 use crate::{Error, Result};
 
+/// Names the file's format.
+const FORMAT: &str = "neuropil.cluster-bank/1";
+
+/// What the file says of itself.
+#[derive(Serialize, Deserialize)]
+struct About {
+    format: String,
+    /// Hash of the model's tensors, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tensors_sha256: Option<String>,
+}
+
 impl ClusterBank {
     /// Writes the bank, whole or not at all: `centres [clusters, width]` and `alpha [1]` (f64); `units`, the lists of all
     /// clusters and layers one after the other, `offsets [clusters * layers + 1]` where each begins and the last ends,
-    /// and `shape`, `[layers, width, layer, pattern]` (i64). The hash of the model, where it is known, stands in the file's
-    /// metadata.
+    /// and `shape`, `[layers, width, layer, pattern]` (i64). The format's name, and the hash of the model where it is
+    /// known, stand in the file's metadata.
     ///
     /// # Errors
     /// [`Error::File`].
@@ -26,11 +38,11 @@ impl ClusterBank {
         });
         let offsets: Vec<i64> = std::iter::once(0).chain(ends).collect();
         let shape = [self.layers(), self.width, self.layer, self.pattern].map(|n| n as i64);
-        let file = match &self.model {
-            Some(hash) => Tensors::new().about(&json!({ "tensors_sha256": hash }).to_string()),
-            None => Tensors::new(),
-        };
-        file.f64("centres", self.centres.view().into_dyn())
+        let about = About { format: FORMAT.to_owned(), tensors_sha256: self.model.clone() };
+        let about = serde_json::to_string(&about).map_err(|e| Error::file(path, e))?;
+        Tensors::new()
+            .about(&about)
+            .f64("centres", self.centres.view().into_dyn())
             .f64("alpha", arr1(&[self.alpha]).view().into_dyn())
             .i64("units", ArrayView1::from(&units).into_dyn())
             .i64("offsets", ArrayView1::from(&offsets).into_dyn())
@@ -45,6 +57,13 @@ impl ClusterBank {
     /// [`Error::File`] for a file that cannot be read, is damaged, or was made for another model.
     pub fn load(path: &Path, layers: usize, width: usize) -> Result<Self> {
         let file = ArrayFile::open(path).map_err(|e| Error::file(path, e))?;
+        let about =
+            file.about().ok_or_else(|| Error::file(path, "no cluster bank: it does not say what it is"))?;
+        let about: About =
+            serde_json::from_str(about).map_err(|e| Error::file(path, format!("no cluster bank: {e}")))?;
+        if about.format != FORMAT {
+            return Err(Error::file(path, format!("format {:?}, expected {FORMAT:?}", about.format)));
+        }
         let whole = |key: &str| -> Result<Vec<usize>> {
             let values = file.read_i64_1(key).map_err(|e| Error::file(path, e))?;
             let whole: Option<Vec<usize>> = values.iter().map(|x| usize::try_from(*x).ok()).collect();
@@ -78,12 +97,9 @@ impl ClusterBank {
         let all: Vec<Vec<usize>> = offsets.windows(2).map(|w| units[w[0]..w[1]].to_vec()).collect();
         let pools = all.chunks(layers).map(<[Vec<usize>]>::to_vec).collect();
         let bank = Self::new(layer, *alpha, pattern, centres, pools).map_err(|e| Error::file(path, e))?;
-        let about = file.about().map(serde_json::from_str::<Value>).transpose();
-        let about = about.map_err(|e| Error::file(path, e))?;
-        match about.as_ref().map(|a| (a, a["tensors_sha256"].as_str())) {
-            None => Ok(bank),
-            Some((_, Some(hash))) => Ok(bank.of(hash)),
-            Some((about, None)) => Err(Error::file(path, format!("{about}: no tensors_sha256"))),
-        }
+        Ok(match about.tensors_sha256 {
+            Some(hash) => bank.of(&hash),
+            None => bank,
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Stage III on a model: edits of a plan as hooks.
 
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{FloatDType, Tensor};
 use probes::{HookSet, Span};
 use recordings::{Positions, Site};
 
@@ -88,16 +88,4 @@ fn newest(x: Tensor<3>, span: &Span) -> Tensor<2> {
     let rows: Vec<usize> = span.last().into_iter().enumerate().map(|(b, t)| b * time + t).collect();
     let device = x.device().without_autodiff();
     x.reshape([batch * time, units]).select(0, indices(&rows, &device))
-}
-
-impl HookedLm {
-    /// The number type of its weights.
-    pub(super) fn float_dtype(&self) -> FloatDType {
-        match self.embed.val().dtype() {
-            DType::F64 => FloatDType::F64,
-            DType::F16 => FloatDType::F16,
-            DType::BF16 => FloatDType::BF16,
-            _ => FloatDType::F32,
-        }
-    }
 }

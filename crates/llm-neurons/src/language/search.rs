@@ -241,6 +241,8 @@ pub fn judge(
         if members.is_empty() || windows.get(k).is_none_or(Vec::is_empty) {
             return Ok(LanguageEffect { own: None, others: None });
         }
+        // No two languages have random sets in common.
+        let draws = k as u64 * draws..(k as u64 + 1) * draws;
         let mut knockout = Knockout::new(model, members, seed, draws, batch_tokens)?;
         knockout.observe(&windows[k])?;
         let others = matrix.as_ref().map(|m| (m.row(k).sum() - m[[k, k]]) / (m.ncols() - 1) as f64);

@@ -102,7 +102,8 @@ impl Attack {
     /// The probability of membership of every document of a table, and how many token values were replaced.
     ///
     /// # Errors
-    /// [`Error::Mismatch`] for a table of another model, vocabulary, context or stride; [`Error::TokenOutOfVocabulary`].
+    /// [`Error::Mismatch`] for a table of another model, vocabulary, context or stride. Seeing less of
+    /// a document is a question one may ask; [`Error::TokenOutOfVocabulary`].
     pub fn score(&self, table: &TokenTable) -> Result<(Vec<f64>, usize)> {
         self.score_some(table, &(0..table.documents().len()).collect::<Vec<usize>>())
     }

@@ -9,11 +9,8 @@ use tensor_backend::bridge;
 use super::scorer::{TokenScorer, TokenWindow, WindowScores};
 use crate::language_model::LanguageModel;
 use crate::model::Tokens;
-use crate::score::wide;
+use crate::score::{MOST_LOGITS, wide};
 use crate::{Error, Result};
-
-/// Logits that exist at once; a batch of windows is cut where it would have more.
-const MOST_LOGITS: usize = 1 << 25;
 
 impl<M: LanguageModel> TokenScorer for M {
     fn vocabulary(&self) -> usize {

@@ -1,7 +1,8 @@
 //! Causal self-attention with grouped heads.
 
 use burn::module::Module;
-use burn::tensor::{DType, Tensor, activation};
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{DType, Tensor, activation, module};
 
 use super::cache::KvCache;
 use super::layers::Linear;
@@ -23,8 +24,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, mapped back; a key head serves `heads / kv_heads` query heads, which
-    /// stand together as rows of one product instead of copies of the keys.
+    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, mapped back; a key head serves `heads / kv_heads` query heads.
     pub(crate) fn forward(
         &self,
         x: Tensor<3>,
@@ -45,7 +45,23 @@ impl Attention {
         if let Some(cache) = cache {
             (k, v) = cache.extend(layer, k, v);
         }
-        let tokens = k.dims()[2];
+        let mixed =
+            if frame.fused && time > 1 { self.fused(q, k, v, frame) } else { self.composite(q, k, v, frame) };
+        self.out.forward(mixed.swap_dims(1, 2).reshape([batch, time, heads * dim]))
+    }
+
+    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, `[batch, heads, time, head_dim]`, by the backend's own kernel, which
+    /// holds the scores of one head at a time.
+    fn fused(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, frame: &Frame) -> Tensor<4> {
+        let scale = Some((self.head_dim as f64).powf(-0.5));
+        let options = AttentionModuleOptions { scale, softcap: None, is_causal: frame.mask.is_none() };
+        module::attention(q, k, v, None, frame.mask.clone(), options)
+    }
+
+    /// The same by plain tensor operations, on any device and with gradients. The query heads of a key head stand together
+    /// as rows of one product instead of copies of the keys.
+    fn composite(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, frame: &Frame) -> Tensor<4> {
+        let ([batch, heads, time, dim], [_, kv, tokens, _]) = (q.dims(), k.dims());
         let q = q.mul_scalar((dim as f64).powf(-0.5)).reshape([batch, kv, heads / kv * time, dim]);
         let dtype = q.dtype();
         let scores = q.matmul(k.swap_dims(2, 3));
@@ -61,7 +77,6 @@ impl Attention {
         };
         let weights = activation::softmax(scores, 3);
         let weights = if narrow { weights.cast(dtype) } else { weights };
-        let mixed = weights.matmul(v).reshape([batch, heads, time, dim]);
-        self.out.forward(mixed.swap_dims(1, 2).reshape([batch, time, heads * dim]))
+        weights.matmul(v).reshape([batch, heads, time, dim])
     }
 }

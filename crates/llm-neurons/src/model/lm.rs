@@ -12,7 +12,7 @@ use super::cache::KvCache;
 use super::config::{LmConfig, Position};
 use super::layers::Norm;
 use super::mlp::Mlp;
-use super::one_row::product;
+use super::one_row::{on_processor, product};
 use super::rope::Rotation;
 use crate::{Error, Result};
 
@@ -69,6 +69,12 @@ impl Tokens {
         Self { ids: Array2::from_shape_fn(shape, |(b, t)| at(b, t).unwrap_or(0)), valid: Some(valid) }
     }
 
+    /// Sequences and the tokens of each.
+    #[must_use]
+    pub fn dim(&self) -> (usize, usize) {
+        self.ids.dim()
+    }
+
     /// With a mask: true where a token is none of the padding.
     ///
     /// # Errors
@@ -113,8 +119,11 @@ pub struct Forward<'a> {
 pub(crate) struct Frame {
     pub(crate) span: Span,
     pub(crate) rotation: Option<Rotation>,
-    /// Added to the scores: zero, or far below any score. `[batch or 1, 1, time, tokens]`.
+    /// Added to the scores: zero, or far below any score. `[batch or 1, 1, time, tokens]`. None where every token sees all
+    /// that came before it, and is either the only one or attention is `fused`.
     pub(crate) mask: Option<Tensor<4>>,
+    /// Whether the backend's kernel computes attention.
+    pub(crate) fused: bool,
 }
 
 /// Stands for minus infinity, which would make NaN of a row that sees nothing.
@@ -131,6 +140,16 @@ impl HookedLm {
     #[must_use]
     pub fn device(&self) -> Device {
         self.embed.val().device()
+    }
+
+    /// The number type of its weights and activations.
+    pub(crate) fn float_dtype(&self) -> FloatDType {
+        match self.embed.val().dtype() {
+            DType::F64 => FloatDType::F64,
+            DType::F16 => FloatDType::F16,
+            DType::BF16 => FloatDType::BF16,
+            _ => FloatDType::F32,
+        }
     }
 
     /// The MLP of a layer.
@@ -291,12 +310,7 @@ impl HookedLm {
             let places: Tensor<1, Int> = Tensor::from_data(TensorData::new(places, [batch * time]), &device);
             x = x + table.val().select(0, places).reshape([batch, time, self.config.hidden]);
         }
-        let dtype = match x.dtype() {
-            DType::F64 => FloatDType::F64,
-            DType::F16 => FloatDType::F16,
-            DType::BF16 => FloatDType::BF16,
-            _ => FloatDType::F32,
-        };
+        let dtype = self.float_dtype();
         let rotation = if self.frequencies.is_empty() {
             None
         } else {
@@ -305,13 +319,16 @@ impl HookedLm {
             let places = Array2::from_shape_fn((rows, time), |(b, t)| positions[[b, t]]);
             Some(Rotation::new(&self.frequencies, &places, dtype, &plain)?)
         };
-        let mask = self.mask(&span, cache, dtype, &plain)?;
+        // The kernel takes a mask of the scores' own number type.
+        let narrow = matches!(dtype, FloatDType::F16 | FloatDType::BF16);
+        let fused = on_processor(&plain) && !x.is_autodiff() && !narrow;
+        let mask = self.mask(&span, cache, dtype, fused, &plain)?;
         let (rotation, mask) = if x.is_autodiff() {
             (rotation.map(Rotation::recorded), mask.map(Tensor::autodiff))
         } else {
             (rotation, mask)
         };
-        Ok((x, Frame { span, rotation, mask }))
+        Ok((x, Frame { span, rotation, mask, fused }))
     }
 
     /// What tokens may not look at: later ones and padding. A padding token looks at itself.
@@ -320,6 +337,7 @@ impl HookedLm {
         span: &Span,
         cache: Option<&KvCache>,
         dtype: FloatDType,
+        fused: bool,
         device: &Device,
     ) -> Result<Option<Tensor<4>>> {
         let (batch, time) = span.dims();
@@ -328,7 +346,7 @@ impl HookedLm {
             Some(cache) => cache.visible(span),
             None => span.valid().cloned(),
         };
-        if visible.is_none() && time == 1 {
+        if visible.is_none() && (time == 1 || fused) {
             return Ok(None);
         }
         let rows = if visible.is_some() { batch } else { 1 };

@@ -49,13 +49,14 @@ fn in_parts(x: Tensor<2>, weight: Tensor<2>, parts: usize) -> Tensor<2> {
     }
 }
 
+/// Whether a device is Burn's processor backend.
 #[cfg(feature = "flex")]
-fn on_processor(device: &Device) -> bool {
+pub(super) fn on_processor(device: &Device) -> bool {
     *device == Device::flex()
 }
 
 #[cfg(not(feature = "flex"))]
-fn on_processor(_: &Device) -> bool {
+pub(super) fn on_processor(_: &Device) -> bool {
     false
 }
 

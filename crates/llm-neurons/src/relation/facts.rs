@@ -119,8 +119,7 @@ impl RelationSet {
     /// # Errors
     /// Those of [`RelationSet::from_lre_file`]; [`Error::File`] for a folder without relations, or two of one name.
     pub fn from_lre_dir(path: &Path, options: &LreOptions) -> Result<Self> {
-        let mut files = Vec::new();
-        json_files(path, 0, &mut files)?;
+        let files = lre_files(path)?;
         let mut names: BTreeMap<String, PathBuf> = BTreeMap::new();
         let mut all = Self { facts: Vec::new(), repeated: 0 };
         for file in files {
@@ -183,6 +182,16 @@ impl RelationSet {
             self.facts.iter().filter(|f| counts[f.relation.as_str()] >= facts).cloned().collect();
         (!large.is_empty()).then_some(Self { facts: large, repeated: self.repeated })
     }
+}
+
+/// The files that [`RelationSet::from_lre_dir`] reads, in its order.
+///
+/// # Errors
+/// [`Error::File`] for a folder that cannot be listed.
+pub fn lre_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    json_files(folder, 0, &mut files)?;
+    Ok(files)
 }
 
 /// One file of the LRE data set; what is not needed is not read.

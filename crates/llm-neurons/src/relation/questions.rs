@@ -1,6 +1,6 @@
 //! Facts as tokens, and which of them a model knows.
 
-use probes::NoTaps;
+use probes::Taps;
 use serde::{Deserialize, Serialize};
 
 use super::{AnswerRule, Fact, Question, answers};
@@ -52,17 +52,18 @@ pub fn question(tokenizer: &TextTokenizer, fact: &Fact, relation: usize) -> Resu
     Ok(Question { relation, prompt, answer })
 }
 
-/// Which facts a model answers rightly, by greedy generation.
+/// Which facts a model answers rightly, by greedy generation, under hooks that read or edit.
 ///
 /// # Errors
 /// [`Error::Shape`] for another number of prompts than facts; [`Error::Parameter`] for no token to generate; those of
 /// [`generate`].
-pub fn answered<S: AsRef<[u32]>>(
+pub fn answered<S: AsRef<[u32]>, T: Taps>(
     model: &HookedLm,
     tokenizer: &TextTokenizer,
     facts: &[&Fact],
     prompts: &[S],
     config: &AnswerConfig,
+    taps: &mut T,
 ) -> Result<Vec<bool>> {
     if prompts.len() != facts.len() {
         return Err(Error::shape("prompts of facts", facts.len(), prompts.len()));
@@ -83,7 +84,7 @@ pub fn answered<S: AsRef<[u32]>>(
     let mut right = vec![false; facts.len()];
     for batch in batches(&lengths, BATCH_TOKENS)? {
         let rows: Vec<&[u32]> = batch.iter().map(|i| prompts[*i].as_ref()).collect();
-        let found = generate(model, &rows, &with, &mut NoTaps)?;
+        let found = generate(model, &rows, &with, taps)?;
         for ((i, row), new) in batch.iter().zip(rows).zip(&found.tokens) {
             right[*i] = answers(&tokenizer.decode_after(row, new)?, &facts[*i].object, config.rule);
         }

@@ -1,13 +1,14 @@
 //! From facts to a relation's neurons and what they do.
 
 use numerics::summary::{mean, t_interval};
+use probes::{HookSet, NoTaps};
 use recordings::{Effect, ModelIdentity, NeuronSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
     AnswerConfig, Expert, Fact, NeuronId, Pick, Question, Recall, Recalled, RelationSet, answered,
-    collect_responses, examples, expertise, mlp_sites, neuron_set, neurons_of, question, random_neurons,
-    top_neurons,
+    collect_responses, deactivate, examples, expertise, mlp_sites, neuron_set, neurons_of, question,
+    random_neurons, top_neurons,
 };
 use crate::model::HookedLm;
 use crate::score::BATCH_TOKENS;
@@ -55,6 +56,8 @@ pub struct RelationNeurons {
     pub experts: Vec<Expert>,
     /// Neurons they were selected from.
     pub neurons: usize,
+    /// Neurons asked for of an end of the order; both ends have as many.
+    pub k: usize,
     /// Detection facts of the relation, and how many of them the model knows: the positives.
     pub detection: (usize, usize),
     /// Prompts about other relations they were told from.
@@ -75,8 +78,8 @@ pub struct RelationNeurons {
 ///
 /// The facts are split by subject ([`RelationSet::split`]). Of the detection part those count that the model answers
 /// rightly; the responses to them and to four times as many prompts about other relations give each neuron's average
-/// precision. The best are switched off, and the evaluation facts are asked for by the loss and by greedy decoding of the
-/// whole object; beside them as many random neurons, `draws` times.
+/// precision. The best are switched off, and the evaluation facts are judged by the loss of the whole object and by the
+/// same rule as the detection facts; beside them as many random neurons, `draws` times.
 ///
 /// # Errors
 /// [`Error::Shape`] for a relation that there is not; [`Error::TooFew`] where facts, right answers or others' prompts are
@@ -110,7 +113,7 @@ pub fn find_relation_neurons(
     let prompts: Vec<Vec<u32>> =
         questions(model, tokenizer, &detection)?.into_iter().map(|q| q.prompt).collect();
     let asked_later = questions(model, tokenizer, &evaluation)?;
-    let known = answered(model, tokenizer, &detection, &prompts, &config.answer)?;
+    let known = answered(model, tokenizer, &detection, &prompts, &config.answer, &mut NoTaps)?;
     let (asked, prompts): (Vec<&Fact>, Vec<Vec<u32>>) = detection
         .iter()
         .zip(prompts)
@@ -126,13 +129,15 @@ pub fn find_relation_neurons(
     let k = config.k.unwrap_or_else(|| ((neurons as f64 * SHARE).round() as usize).max(1));
     let experts = top_neurons(&experts, k, config.pick)?;
     let set: Vec<NeuronId> = experts.iter().map(|e| e.id).collect();
-    let judged = Judged::new(model, asked_later, &evaluation, relation, &set, config.draws, seed)?;
+    let exam = Exam { model, tokenizer, facts: &evaluation, questions: asked_later, relation };
+    let judged = exam.judge(&set, config, seed)?;
     Ok(RelationNeurons {
         experts,
         neurons,
+        k,
         detection: (detection.iter().filter(|f| f.relation == relation).count(), chosen.positives.len()),
         negatives: chosen.negatives.len(),
-        evaluated: judged.own.len(),
+        evaluated: judged.evaluated,
         accuracy: judged.accuracy,
         nll: judged.nll,
         effect: judged.effect,
@@ -185,7 +190,7 @@ pub fn relation_set(
     data_sha256: String,
 ) -> Result<NeuronSet> {
     let mut set = neuron_set(&[(relation, &found.experts)], model, "average-precision", seed)?;
-    set.parameters = serde_json::to_value(SearchConfig { k: Some(found.experts.len()), ..config.clone() })
+    set.parameters = serde_json::to_value(SearchConfig { k: Some(found.k), ..config.clone() })
         .map_err(|e| Error::Recording { message: format!("parameters of the search: {e}") })?;
     set.data_sha256 = data_sha256;
     set.effect.insert(relation.to_owned(), found.effect.clone());
@@ -210,56 +215,64 @@ fn questions(model: &HookedLm, tokenizer: &TextTokenizer, facts: &[&Fact]) -> Re
     facts.iter().map(of).collect()
 }
 
+/// The facts that neurons are judged by.
+struct Exam<'a> {
+    model: &'a HookedLm,
+    tokenizer: &'a TextTokenizer,
+    facts: &'a [&'a Fact],
+    questions: Vec<Question>,
+    relation: &'a str,
+}
+
 /// Evaluation facts with neurons off.
 struct Judged {
-    own: Vec<usize>,
+    evaluated: usize,
     accuracy: [f64; 3],
     nll: [f64; 3],
     effect: Effect,
     others: (f64, f64),
 }
 
-impl Judged {
-    fn new(
-        model: &HookedLm,
-        questions: Vec<Question>,
-        facts: &[&Fact],
-        relation: &str,
-        set: &[NeuronId],
-        draws: u64,
-        seed: u64,
-    ) -> Result<Self> {
+impl Exam<'_> {
+    fn judge(self, set: &[NeuronId], config: &SearchConfig, seed: u64) -> Result<Judged> {
+        let model = self.model;
         let (own, others): (Vec<usize>, Vec<usize>) =
-            (0..facts.len()).partition(|i| facts[*i].relation == relation);
-        let recall = Recall::new(model, questions, BATCH_TOKENS)?;
-        let (intact, off) = (recall.with_off(&[])?, recall.with_off(set)?);
+            (0..self.facts.len()).partition(|i| self.facts[*i].relation == self.relation);
         let all = neurons_of(model, &mlp_sites(model))?;
-        let random = (0..draws)
-            .map(|draw| recall.with_off(&random_neurons(&all, set.len(), seed, draw)?))
-            .collect::<Result<Vec<Vec<Recalled>>>>()?;
-        let over = |of: &[usize], x: &[Recalled], what: &dyn Fn(&Recalled) -> f64| {
-            mean(&of.iter().map(|i| what(&x[*i])).collect::<Vec<f64>>())
-        };
-        let over_random = |of: &[usize], what: &dyn Fn(&Recalled) -> f64| {
-            mean(&random.iter().map(|x| over(of, x, what)).collect::<Vec<f64>>())
-        };
-        let three = |what: &dyn Fn(&Recalled) -> f64| {
-            [over(&own, &intact, what), over(&own, &off, what), over_random(&own, what)]
-        };
-        let loss = |r: &Recalled| r.nll;
-        let nll = three(&loss);
+        let random = (0..config.draws)
+            .map(|draw| random_neurons(&all, set.len(), seed, draw))
+            .collect::<Result<Vec<Vec<NeuronId>>>>()?;
+        let right = |off: &[NeuronId]| self.accuracy(&own, off, &config.answer);
+        let drawn = random.iter().map(|off| right(off)).collect::<Result<Vec<f64>>>()?;
+        let accuracy = [right(&[])?, right(set)?, mean(&drawn)];
+        let recall = Recall::new(model, self.questions, BATCH_TOKENS)?;
+        let (intact, off) = (recall.with_off(&[])?, recall.with_off(set)?);
+        let random = random.iter().map(|off| recall.with_off(off)).collect::<Result<Vec<Vec<Recalled>>>>()?;
+        let loss = |of: &[usize], x: &[Recalled]| mean(&of.iter().map(|i| x[*i].nll).collect::<Vec<f64>>());
+        let by_chance = |of: &[usize]| mean(&random.iter().map(|x| loss(of, x)).collect::<Vec<f64>>());
+        let nll = [loss(&own, &intact), loss(&own, &off), by_chance(&own)];
         let increase: Vec<f64> = own.iter().map(|i| off[*i].nll - intact[*i].nll).collect();
-        let before = over(&others, &intact, &loss);
-        Ok(Self {
-            accuracy: three(&|r| f64::from(u8::from(r.right))),
+        let before = loss(&others, &intact);
+        Ok(Judged {
+            evaluated: own.len(),
+            accuracy,
             effect: Effect {
                 value: mean(&increase),
                 ci95: t_interval(&increase, 0.95).ok().map(|(low, high)| [low, high]),
                 control: Some(nll[2] - nll[0]),
             },
-            others: (over(&others, &off, &loss) - before, over_random(&others, &loss) - before),
+            others: (loss(&others, &off) - before, by_chance(&others) - before),
             nll,
-            own,
         })
+    }
+
+    /// Share of some facts that are answered rightly with neurons off, by the rule that chose the examples.
+    fn accuracy(&self, of: &[usize], off: &[NeuronId], rule: &AnswerConfig) -> Result<f64> {
+        let facts: Vec<&Fact> = of.iter().map(|i| self.facts[*i]).collect();
+        let prompts: Vec<&[u32]> = of.iter().map(|i| self.questions[*i].prompt.as_slice()).collect();
+        let mut hooks = HookSet::new();
+        deactivate(self.model, &mut hooks, off)?;
+        let right = answered(self.model, self.tokenizer, &facts, &prompts, rule, &mut hooks)?;
+        Ok(mean(&right.into_iter().map(|r| f64::from(u8::from(r))).collect::<Vec<f64>>()))
     }
 }

@@ -53,7 +53,7 @@ pub struct SendConfig {
     pub mask: SendMask,
     /// Where.
     pub site: SendMaskSite,
-    /// Whether embeddings and answers are measured with the mask in place (no: it is part of training alone).
+    /// Whether answers are measured with the mask in place (no: it is part of training alone). The tracker never sees it.
     pub measure_masked: bool,
     /// Tracking texts whose beginnings are prompts (12, or all).
     pub prompts: usize,

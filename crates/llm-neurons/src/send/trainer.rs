@@ -175,11 +175,12 @@ impl SendTrainer {
     /// Embeds the tracking texts, scores the prompts' answers, and adds a checkpoint.
     fn measure(&mut self) -> Result<()> {
         let model = self.model();
+        self.track(&model)?;
         let mut hooks = std::mem::take(&mut self.hooks);
         let found = if self.config.measure_masked {
-            self.look(&model, &mut hooks)
+            self.scores(&model, &mut hooks)
         } else {
-            self.look(&model, &mut NoTaps)
+            self.scores(&model, &mut NoTaps)
         };
         self.hooks = hooks;
         let (eigenscore, ees) = found?;
@@ -200,13 +201,13 @@ impl SendTrainer {
         Ok(())
     }
 
-    fn look<T: Taps>(&mut self, model: &HookedLm, taps: &mut T) -> Result<(f64, f64)> {
+    /// The tracker reads the model as it is: under the mask a unit would stand at zero, and jump whenever the mask moves.
+    fn track(&mut self, model: &HookedLm) -> Result<()> {
         let embedding = self.config.answers.embedding;
         let layer = EmbeddingLayer::Penultimate;
-        let rows = sentence_embeddings(model, &self.texts, embedding, layer, BATCH_TOKENS, taps)?;
+        let rows = sentence_embeddings(model, &self.texts, embedding, layer, BATCH_TOKENS, &mut NoTaps)?;
         let mean = rows.mean_axis(Axis(0)).ok_or(Error::Missing { what: "tracking texts" })?;
-        self.tracker.push(&mean.view())?;
-        self.scores(model, taps)
+        self.tracker.push(&mean.view())
     }
 
     fn scores<T: Taps>(&self, model: &HookedLm, taps: &mut T) -> Result<(f64, f64)> {

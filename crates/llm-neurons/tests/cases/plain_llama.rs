@@ -1,14 +1,13 @@
 //! A Llama without hooks, cache or padding, written out anew: what a forward pass costs where nothing can be tapped.
 
-use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation};
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation, module};
 use llm_neurons::model::WeightFiles;
 use ndarray::Array4;
 use tensor_backend::bridge::float_tensor;
 
 use super::random_model::Size;
 
-/// Added to the scores of later tokens.
-const HIDDEN: f64 = -1e30;
 /// What `random_model` writes.
 const EPS: f64 = 1e-5;
 const BASE: f64 = 1e4;
@@ -109,8 +108,8 @@ impl PlainLlama {
         let angle = |t: usize, i: usize| t as f64 * BASE.powf(-2.0 * i as f64 / dim as f64);
         let cos = upload(Array4::from_shape_fn((1, 1, time, dim / 2), |(_, _, t, i)| angle(t, i).cos()));
         let sin = upload(Array4::from_shape_fn((1, 1, time, dim / 2), |(_, _, t, i)| angle(t, i).sin()));
-        let later = |(_, _, t, slot): (usize, usize, usize, usize)| if slot <= t { 0.0 } else { HIDDEN };
-        let mask = upload(Array4::from_shape_fn((1, 1, time, time), later));
+        let scale = Some((dim as f64).powf(-0.5));
+        let causal = AttentionModuleOptions { scale, softcap: None, is_causal: true };
         for layer in &self.layers {
             let [query, key, value, out] = &layer.attention;
             let inner = normed(x.clone(), &layer.norms[0]);
@@ -119,11 +118,7 @@ impl PlainLlama {
             let k = turned(split(linear(&inner, key), kv_heads), &cos, &sin);
             let v = split(linear(&inner, value), kv_heads);
             drop(inner);
-            let rows = heads / kv_heads * time;
-            let q = q.mul_scalar((dim as f64).powf(-0.5)).reshape([batch, kv_heads, rows, dim]);
-            let scores = q.matmul(k.swap_dims(2, 3)).reshape([batch, heads, time, time]) + mask.clone();
-            let weights = activation::softmax(scores.reshape([batch, kv_heads, rows, time]), 3);
-            let mixed = weights.matmul(v).reshape([batch, heads, time, dim]);
+            let mixed = module::attention(q, k, v, None, None, causal);
             let attended = linear(&mixed.swap_dims(1, 2).reshape([batch, time, hidden]), out);
             let middle = x + attended;
             let [gate, up, down] = &layer.mlp;

@@ -90,6 +90,7 @@ impl Verb for Ablate {
         if self.draws == 0 {
             return Err(Failure::usage("--draws 0: a set says nothing without random ones beside it"));
         }
+        let model = self.model.load(context)?;
         let set = read_set(&self.set, &self.model, self.force)?;
         let sets: Vec<String> = match &self.name {
             Some(name) if !set.sets.contains_key(name) => {
@@ -109,13 +110,13 @@ impl Verb for Ablate {
             .collect();
         neurons.sort_unstable();
         neurons.dedup();
-        let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let window = window(self.window, model.config().context)?;
+        ModelArguments::admit_pass(context, &model, window, BATCH_TOKENS, 0)?;
         let mut texts = BTreeMap::new();
         for text in &self.text {
             let at_text = |e| failure(e).or_at(&text.path);
-            let mut knockout = Knockout::new(&model, &members, context.seed, self.draws, BATCH_TOKENS)
+            let mut knockout = Knockout::new(&model, &members, context.seed, 0..self.draws, BATCH_TOKENS)
                 .map_err(|e| failure(e).or_at(&self.set))?;
             let mut batch: Vec<Vec<u32>> = Vec::new();
             let most = (BATCH_TOKENS / window).max(1);

@@ -45,6 +45,9 @@ pub(crate) struct AnswerArguments {
     /// Which layer's units
     #[arg(long, value_enum, default_value_t = Layer::Penultimate, requires = "model")]
     layer: Layer,
+    /// Number type of weights and activations
+    #[arg(long, value_enum, default_value_t = Dtype::F32, requires = "model")]
+    dtype: Dtype,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -66,13 +69,15 @@ pub(super) struct Sampled {
     pub(super) answers: Answers,
     /// Their texts.
     pub(super) texts: Vec<String>,
+    /// Where they were sampled.
+    pub(super) device: String,
 }
 
 impl AnswerArguments {
     /// The answers, where a model is named.
     pub(super) fn sample(&self, context: &Context) -> Result<Option<Sampled>> {
         let (Some(folder), Some(prompt)) = (&self.model, &self.prompt) else { return Ok(None) };
-        let arguments = ModelArguments { model: folder.clone(), dtype: Dtype::F32 };
+        let arguments = ModelArguments { model: folder.clone(), dtype: self.dtype };
         let config = SampleConfig {
             samples: self.samples,
             max_new_tokens: self.max_new_tokens,
@@ -99,11 +104,15 @@ impl AnswerArguments {
         if prompt.is_empty() {
             return Err(Failure::input("--prompt: it has no token, and nothing begins a text here"));
         }
+        let kept = prompt.len().saturating_add(self.max_new_tokens).min(model.config().context);
+        let tokens = prompt.len().saturating_mul(self.samples);
+        ModelArguments::admit_pass(context, &model, prompt.len(), tokens, kept)?;
         let config = SampleConfig { stop: model.config().eos.clone(), ..config };
         let answers = sample_answers(&model, &[&prompt], &config, &mut NoTaps).map_err(failure)?.pop();
         let answers = answers.ok_or_else(|| Failure::input("--prompt: there is none"))?;
         let texts = answers.tokens.iter().map(|new| tokenizer.decode_after(&prompt, new));
         let texts = texts.collect::<llm_neurons::Result<Vec<String>>>().map_err(failure)?;
-        Ok(Some(Sampled { answers, texts }))
+        let device = context.open_device()?.capabilities.id.to_string();
+        Ok(Some(Sampled { answers, texts, device }))
     }
 }

@@ -5,9 +5,10 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use llm_neurons::core_neurons::{ClusterBank, CoreConfig, Strategy};
-use llm_neurons::model::{HookedLm, WeightFiles};
+use llm_neurons::model::HookedLm;
 
 use super::model::{ModelArguments, failure};
+use super::neuron_sets::{identity, unless_forced};
 use crate::failure::{Failure, Result};
 
 /// Whether, and by which neurons.
@@ -26,7 +27,8 @@ pub(crate) struct CoreArguments {
     /// Which layers are sparse, from 0, both ends included; 16 % to 85 % of the depth where it is not given
     #[arg(long, value_name = "FIRST-LAST|all")]
     core_layers: Option<Layers>,
-    /// Share of a token's positive activations that counts as its core, in (0, 1]; 0.2 where it is not given
+    /// Share of a token's positive activations that counts as its core, in (0, 1]; 0.2 where it is not given, and the
+    /// bank's with `--predict similarity`
     #[arg(long, value_name = "ALPHA", allow_hyphen_values = true)]
     token_core: Option<f64>,
 }
@@ -93,6 +95,8 @@ impl CoreArguments {
             "--predict similarity chooses by --cluster-bank, which `neuropil llm core-bank` writes"
         } else if wanted && !similar && self.cluster_bank.is_some() {
             "--cluster-bank is what --predict similarity chooses by"
+        } else if similar && self.token_core.is_some() {
+            "--token-core has no meaning with --predict similarity: a bank has its own (`core-bank --token-core`)"
         } else {
             return Ok(wanted);
         };
@@ -118,13 +122,7 @@ impl CoreArguments {
             .map_err(|e| Failure::input(format!("--core-neurons, --token-core or --core-layers: {e}")))?;
         let Some(path) = &self.cluster_bank else { return Ok(Some(Plan { config, bank: None })) };
         let bank = ClusterBank::load(path, shape.layers, shape.mlp).map_err(failure)?;
-        let files = WeightFiles::open(&from.model).map_err(failure)?;
-        if let Err(error) = bank.check_model(&files.tensors_sha256().map_err(failure)?) {
-            if !force {
-                return Err(Failure::input(format!("{error} (--force uses it all the same)")).at(path));
-            }
-            crate::document::warn(&error.to_string());
-        }
+        unless_forced(bank.check_model(&identity(&from.model)?.tensors_sha256), path, force)?;
         Ok(Some(Plan { config, bank: Some(bank) }))
     }
 }

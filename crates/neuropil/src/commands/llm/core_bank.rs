@@ -8,8 +8,8 @@ use llm_neurons::model::WeightFiles;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lines::check_file;
 use super::model::{ModelArguments, failure};
-use super::neuron_sets::check_out;
 use super::texts::{lines, read_text};
 use crate::arguments::whole_number;
 use crate::context::Context;
@@ -85,7 +85,7 @@ impl Verb for CoreBank {
         if self.max_tokens == 0 {
             return Err(Failure::usage("--max-tokens 0 reads nothing"));
         }
-        check_out(&self.out)?;
+        check_file(&self.out)?;
         let text = read_text(&self.text)?;
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;

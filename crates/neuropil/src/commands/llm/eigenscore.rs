@@ -30,10 +30,10 @@ pub(crate) struct Eigenscore {
     )]
     file: Option<PathBuf>,
     /// Which array of the file
-    #[arg(long)]
+    #[arg(long, conflicts_with = "model")]
     key: Option<String>,
     /// Order of the array's axes: time,units or units,time
-    #[arg(long, value_parser = axes())]
+    #[arg(long, value_parser = axes(), conflicts_with = "model")]
     axes: Option<String>,
     /// Which covariance, and whose logarithm
     #[arg(long, value_enum, default_value_t = Convention::InsideCodeLn)]
@@ -130,6 +130,9 @@ pub(crate) struct Answer {
     lambda_max: f64,
     /// Largest error of the Chebyshev series of that many moments on this spectrum, without the noise of the probes.
     bound: Option<f64>,
+    /// Device of the model that answered, where one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_device: Option<String>,
     /// The answers' texts, where a model gave them.
     #[serde(skip_serializing_if = "Option::is_none")]
     answers: Option<Vec<String>>,
@@ -316,6 +319,7 @@ impl Verb for Eigenscore {
             probes: self.probes(),
             lambda_max: found.lambda_max,
             bound: found.bound,
+            model_device: sampled.as_ref().map(|s| s.device.clone()),
             token_ids: sampled.as_ref().map(|s| s.answers.tokens.clone()),
             answers: sampled.map(|s| s.texts),
         })

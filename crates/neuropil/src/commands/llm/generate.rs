@@ -105,6 +105,8 @@ impl Verb for Generate {
         if prompt.is_empty() {
             return Err(Failure::input("--prompt: it has no token, and nothing begins a text here"));
         }
+        let kept = prompt.len().saturating_add(self.max_new_tokens).min(model.config().context);
+        ModelArguments::admit_pass(context, &model, prompt.len(), 1, kept)?;
         let config = GenerateConfig { stop: model.config().eos.clone(), ..config };
         let (found, active_fraction) = match self.core.plan(&self.model, &model, self.force)? {
             None => (generate(&model, &[&prompt], &config, &mut hooks).map_err(failure)?, 1.0),

@@ -132,12 +132,18 @@ impl Verb for LanguageNeurons {
 
     fn run(&self, context: &Context) -> Result<Answer> {
         check_names(&self.text, 2)?;
+        if self.draws == 0 || self.judged == 0 {
+            let message =
+                "--draws 0, --judged 0: a set says nothing without its effect and random ones beside it";
+            return Err(Failure::usage(message));
+        }
         let rule = self.rule()?;
         check_out(&self.out)?;
         let model = self.model.load(context)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let c = model.config();
         let window = window(self.window, c.context)?;
+        ModelArguments::admit_pass(context, &model, window, BATCH_TOKENS, 0)?;
         admit(context, "the counts", c.layers * c.mlp * self.text.len(), 16)?;
         let mut reader =
             LanguageReader::new(&model, self.text.len(), self.judged, BATCH_TOKENS).map_err(failure)?;
@@ -146,9 +152,8 @@ impl Verb for LanguageNeurons {
             let mut windows = windows(&text.path, &tokenizer, window)?;
             reader.read(k, &mut windows).map_err(|e| failure(e).or_at(&text.path))?;
             // One is counted, and the second held back.
-            let needed = if self.judged > 0 { 2 } else { 1 };
-            if reader.windows()[k] < needed {
-                return Err(too_short(&text.path, &text.name, reader.windows()[k], window, needed));
+            if reader.windows()[k] < 2 {
+                return Err(too_short(&text.path, &text.name, reader.windows()[k], window, 2));
             }
             documents.push(windows.documents());
             hashes.push((text.name.as_str(), windows.sha256()));

@@ -112,9 +112,17 @@ fn encode(
 /// # Errors
 /// Those of [`neuron_sets::check_out`]; a failure of kind `input` for another extension.
 pub(super) fn check_file(path: &Path) -> Result<()> {
+    check_named(path, "safetensors")
+}
+
+/// The same for another extension.
+///
+/// # Errors
+/// Those of [`check_file`].
+pub(super) fn check_named(path: &Path, extension: &str) -> Result<()> {
     neuron_sets::check_out(path)?;
-    if path.extension().is_none_or(|e| e != "safetensors") {
-        return Err(Failure::input("expected a name that ends in .safetensors").at(path));
+    if path.extension().is_none_or(|e| e != extension) {
+        return Err(Failure::input(format!("expected a name that ends in .{extension}")).at(path));
     }
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use llm_neurons::LanguageModel;
 use llm_neurons::model::Tokens;
 use llm_neurons::parity::token_ids;
+use llm_neurons::{AnyModel, LanguageModel};
 use ndarray::{Array2, ArrayD, Ix2};
 use probes::{HookSet, Read};
 use recordings::Site;
@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tensor_backend::bridge;
 
+use super::lines::check_named;
 use super::model::{ModelArguments, failure};
 use crate::context::Context;
 use crate::failure::{Failure, Result, file_failure_at};
@@ -76,6 +77,7 @@ impl Verb for Logits {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
+        check_named(&self.out, "npz")?;
         let ids = token_ids(&matrix(&self.ids)?).map_err(|e| failure(e).at(&self.ids))?;
         let tokens = match &self.mask {
             None => Tokens::new(ids),
@@ -85,6 +87,10 @@ impl Verb for Logits {
             }
         };
         let model = self.model.load_any(context)?;
+        if let AnyModel::Transformer(model) = &model {
+            let (batch, time) = tokens.dim();
+            ModelArguments::admit_pass(context, model, time, batch * time, 0)?;
+        }
         let mut sites = Vec::new();
         if self.hidden {
             sites.push(("embed".to_owned(), Site::Embed));

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use burn::tensor::FloatDType;
 use clap::{Args, ValueEnum};
 use llm_neurons::model::{HookedLm, LmConfig, WeightFiles};
-use llm_neurons::{Error, LanguageModel, TextTokenizer, drop_neurons};
+use llm_neurons::{Error, LanguageModel, TextTokenizer, ablation};
 use probes::HookSet;
-use recordings::NeuronSet;
 
+use super::neuron_sets::read_set;
 use crate::context::Context;
-use crate::failure::{Failure, Result, file_failure_at};
+use crate::failure::{Failure, Result};
 
 /// Which model, and as what.
 #[derive(Debug, Clone, Args)]
@@ -66,6 +66,21 @@ impl ModelArguments {
         HookedLm::from_files(config, &files, self.dtype.tensor(), device).map_err(at)
     }
 
+    /// Refuses texts of `time` tokens that the model cannot read, at most `tokens` of them together, in the memory that is
+    /// allowed; `kept` are the tokens whose keys and values stay.
+    pub(crate) fn admit_pass(
+        context: &Context,
+        model: &HookedLm,
+        time: usize,
+        tokens: usize,
+        kept: usize,
+    ) -> Result<()> {
+        let batch = (tokens / time.max(1)).max(1);
+        let logits = if kept > 0 { batch } else { batch * time };
+        let bytes = model.pass_bytes(batch, time, logits).saturating_add(model.cache_bytes(batch, kept));
+        context.admit(&format!("reading {batch} x {time} tokens"), bytes)
+    }
+
     /// Its tokenizer.
     pub(crate) fn tokenizer(&self, model: &HookedLm) -> Result<TextTokenizer> {
         TextTokenizer::load(&self.model, model.config()).map_err(|e| failure(e).or_at(&self.model))
@@ -80,16 +95,8 @@ impl ModelArguments {
     ) -> Result<HookSet> {
         let mut hooks = HookSet::new();
         let Some(path) = set else { return Ok(hooks) };
-        let set = NeuronSet::read(path).map_err(file_failure_at(path))?;
-        let files = WeightFiles::open(&self.model).map_err(failure)?;
-        let hash = files.tensors_sha256().map_err(failure)?;
-        if let Err(error) = set.check_model(&hash) {
-            if !force {
-                return Err(Failure::input(format!("{error} (--force uses it all the same)")).at(path));
-            }
-            crate::document::warn(&error.to_string());
-        }
-        for edit in drop_neurons(&set, model).map_err(|e| failure(e).or_at(path))? {
+        let set = read_set(path, self, force)?;
+        for edit in ablation(&set, &[], model).map_err(|e| failure(e).or_at(path))? {
             hooks.edit(edit).map_err(|e| Failure::input(e).at(path))?;
         }
         Ok(hooks)

@@ -90,14 +90,27 @@ pub(crate) fn identity(folder: &Path) -> Result<ModelIdentity> {
 /// The file's; a failure of kind `input` for another model's set.
 pub(crate) fn read_set(path: &Path, model: &ModelArguments, force: bool) -> Result<NeuronSet> {
     let set = NeuronSet::read(path).map_err(file_failure_at(path))?;
-    let identity = identity(&model.model)?;
-    if let Err(error) = set.check_model(&identity.tensors_sha256) {
-        if !force {
+    unless_forced(set.check_model(&identity(&model.model)?.tensors_sha256), path, force)?;
+    Ok(set)
+}
+
+/// Refuses a file that was made for another model, or with `force` warns of it.
+///
+/// # Errors
+/// A failure of kind `input`.
+pub(crate) fn unless_forced<E: std::fmt::Display>(
+    checked: std::result::Result<(), E>,
+    path: &Path,
+    force: bool,
+) -> Result<()> {
+    match checked {
+        Err(error) if force => document::warn(&error.to_string()),
+        Err(error) => {
             return Err(Failure::input(format!("{error} (--force uses it all the same)")).at(path));
         }
-        document::warn(&error.to_string());
+        Ok(()) => {}
     }
-    Ok(set)
+    Ok(())
 }
 
 /// Refuses a place where no file can be written before hours of work go into it.

@@ -115,6 +115,10 @@ impl Verb for Perplexity {
         let model = self.model.load_any(context)?;
         let codec = self.model.codec(&model)?;
         let (texts, skipped) = self.texts(&codec)?;
+        if let AnyModel::Transformer(model) = &model {
+            let longest = texts.iter().map(Vec::len).max().unwrap_or(0).min(model.config().context);
+            ModelArguments::admit_pass(context, model, longest, BATCH_TOKENS, 0)?;
+        }
         let mut hooks = self.model.drop_hooks(&model, self.drop.as_ref(), self.force)?;
         let (found, active_fraction) = self.score(&model, &texts, &mut hooks)?;
         let Windows { window, stride } = Windows::of(&model);

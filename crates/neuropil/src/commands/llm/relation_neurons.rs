@@ -1,10 +1,11 @@
 //! `neuropil llm relation-neurons`: the neurons of a relation between facts.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use llm_neurons::relation::{
-    AnswerConfig, AnswerRule, LreOptions, Pick, RelationSet, SearchConfig, find_relation_neurons,
+    AnswerConfig, AnswerRule, LreOptions, Pick, RelationSet, SearchConfig, find_relation_neurons, lre_files,
     relation_set,
 };
 use llm_neurons::{data_sha256, file_sha256};
@@ -112,6 +113,8 @@ pub(crate) struct Answer {
     relation: String,
     /// Neurons selected.
     k: usize,
+    /// How many of them are outputs of each map.
+    by_site: BTreeMap<String, usize>,
     /// Neurons they were selected from.
     neurons: usize,
     /// Facts of the relation looked at.
@@ -122,7 +125,7 @@ pub(crate) struct Answer {
     negatives: usize,
     /// Facts of the relation that were held back.
     evaluated: usize,
-    /// Share of these answered rightly, by greedy decoding of the whole object.
+    /// Share of these answered rightly, by the rule that chose the examples.
     accuracy: Beside,
     /// Loss of their objects, in nats an answer.
     nll: Beside,
@@ -202,6 +205,10 @@ impl Verb for RelationNeurons {
         let hash = facts_sha256(&self.facts)?;
         let set = relation_set(&found, &self.relation, &config, identity, context.seed, hash);
         set.map_err(failure)?.write(&self.out).map_err(file_failure_at(&self.out))?;
+        let mut by_site: BTreeMap<String, usize> = BTreeMap::new();
+        for expert in &found.experts {
+            *by_site.entry(format!("{:?}", expert.id.site)).or_default() += 1;
+        }
         let best = found.experts.iter().take(10).map(|e| Neuron {
             site: e.id.site.at(e.id.layer).to_string(),
             unit: e.id.unit,
@@ -212,6 +219,7 @@ impl Verb for RelationNeurons {
         Ok(Answer {
             relation: self.relation.clone(),
             k: found.experts.len(),
+            by_site,
             neurons: found.neurons,
             detection: found.detection.0,
             positives: found.detection.1,
@@ -232,36 +240,14 @@ impl Verb for RelationNeurons {
     }
 }
 
-/// The hash of the facts' file, or of the files of a folder in the order of their paths.
+/// The hash of the facts' file, or of the files of a folder in the order in which they are read.
 fn facts_sha256(path: &Path) -> Result<String> {
-    let mut files = Vec::new();
-    if path.is_dir() {
-        collect(path, path, 0, &mut files)?;
-        files.sort();
-    } else {
-        files.push((String::new(), path.to_owned()));
-    }
-    let hashes = files
-        .iter()
-        .map(|(name, path)| Ok((name.as_str(), file_sha256(path).map_err(failure)?)))
+    let files = if path.is_dir() { lre_files(path).map_err(failure)? } else { vec![path.to_owned()] };
+    let names: Vec<String> =
+        files.iter().map(|file| file.strip_prefix(path).unwrap_or(file).display().to_string()).collect();
+    let named = names.iter().zip(&files);
+    let hashes = named
+        .map(|(name, file)| Ok((name.as_str(), file_sha256(file).map_err(failure)?)))
         .collect::<Result<Vec<(&str, String)>>>()?;
     Ok(data_sha256(&hashes))
-}
-
-/// The files of a folder that are read as relations, by their paths in it.
-fn collect(root: &Path, folder: &Path, depth: usize, files: &mut Vec<(String, PathBuf)>) -> Result<()> {
-    const DEEPEST: usize = 8;
-    let entries = std::fs::read_dir(folder).map_err(|e| Failure::new("io", e).at(folder))?;
-    for entry in entries {
-        let path = entry.map_err(|e| Failure::new("io", e).at(folder))?.path();
-        if path.is_dir() && depth < DEEPEST {
-            collect(root, &path, depth + 1, files)?;
-        } else if path.extension().is_some_and(|e| e == "json")
-            && path.file_name().is_some_and(|n| n != "index.json")
-        {
-            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            files.push((name, path));
-        }
-    }
-    Ok(())
 }

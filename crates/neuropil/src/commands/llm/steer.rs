@@ -8,8 +8,7 @@ use llm_neurons::model::HookedLm;
 use probes::HookSet;
 
 use super::model::{ModelArguments, failure};
-use super::neuron_sets::identity;
-use crate::document;
+use super::neuron_sets::{identity, unless_forced};
 use crate::failure::{Failure, Result};
 
 /// Which plan, and how strongly.
@@ -57,12 +56,7 @@ impl SteerArguments {
         let (layers, hidden) = (model.config().layers, model.config().hidden);
         plan.check_shape(layers, hidden).map_err(|e| failure(e).or_at(path))?;
         let hash = identity(&of.model)?.tensors_sha256;
-        if let Err(error) = plan.check_model(&hash, layers, hidden) {
-            if !force {
-                return Err(Failure::input(format!("{error} (--force uses it all the same)")).at(path));
-            }
-            document::warn(&error.to_string());
-        }
+        unless_forced(plan.check_model(&hash, layers, hidden), path, force)?;
         let strength = Strength {
             lambda: self.steer_lambda.unwrap_or(plan.strength.lambda),
             beta: self.steer_beta.unwrap_or(plan.strength.beta),

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use llm_neurons::TextTokenizer;
 use llm_neurons::model::{HookedLm, LlamaShape, LmConfig, WeightFiles, check_free};
 use llm_neurons::score::{BATCH_TOKENS, mean_nll};
 use llm_neurons::send::{
     SampleConfig, SendConfig, SendMask, SendMaskSite, SendTrainer, SensitivityConfig, StopRule,
 };
 use llm_neurons::training::{ByteTokenizer, LmTrainer, LmTraining};
+use llm_neurons::{Ees, TextTokenizer};
 use probes::NoTaps;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,6 +61,9 @@ pub(crate) struct Train {
     /// Blocks from the first that do not learn
     #[arg(long, default_value_t = 0, value_name = "N")]
     freeze_blocks: usize,
+    /// Each line is a text of its own, between the tokens that begin and end one; else the file is one text
+    #[arg(long)]
+    lines: bool,
     /// Share of the lines, the last ones, that is held out
     #[arg(long, default_value_t = 0.1, value_name = "SHARE", allow_hyphen_values = true)]
     held_out: f64,
@@ -218,7 +221,7 @@ impl Train {
         }
     }
 
-    fn send_config(&self, seed: u64) -> SendConfig {
+    fn send_config(&self, seed: u64, stop: &[u32]) -> SendConfig {
         let send = &self.send;
         SendConfig {
             sensitivity: SensitivityConfig { window: send.look_back, fraction: send.fraction },
@@ -239,8 +242,11 @@ impl Train {
                 max_new_tokens: send.answer_tokens,
                 top_k: None,
                 top_p: 1.0,
+                stop: stop.to_vec(),
+                seed,
                 ..SampleConfig::default()
             },
+            ees: Ees { seed, ..SendConfig::default().ees },
             stop: send.stop_loss.zip(send.stop_ees).map(|(loss, ees)| StopRule { loss, ees }),
             seed,
             ..SendConfig::default()
@@ -295,7 +301,7 @@ impl Train {
         elements.saturating_mul(5).saturating_add(tokens.saturating_mul(each)).saturating_mul(4)
     }
 
-    fn read(&self, tokenizer: &TextTokenizer) -> Result<Text> {
+    fn read(&self, tokenizer: &TextTokenizer, config: &LmConfig) -> Result<Text> {
         let text = read_text(&self.text)?;
         if !(0.0..1.0).contains(&self.held_out) {
             return Err(Failure::usage("--held-out: expected a share from 0 to below 1"));
@@ -303,11 +309,30 @@ impl Train {
         let lines: Vec<&str> = text.lines().filter(|l| !l.trim().is_empty()).collect();
         let kept = lines.len() - (lines.len() as f64 * self.held_out) as usize;
         let (train, held_out) = lines.split_at(kept);
-        let encode = |text: &str| tokenizer.encode(text, false).map_err(failure);
+        let plain = |text: &str| tokenizer.encode(text, false).map_err(failure);
+        let begun = |line: &str| -> Result<Vec<u32>> {
+            let mut ids = tokenizer.encode(line, true).map_err(failure)?;
+            if let Some(begin) = config.bos.filter(|b| ids.first() != Some(b)) {
+                ids.insert(0, begin);
+            }
+            Ok(ids)
+        };
+        let stream = |lines: &[&str]| -> Result<Vec<u32>> {
+            if !self.lines {
+                return plain(&lines.join("\n"));
+            }
+            let mut ids = Vec::new();
+            for line in lines {
+                ids.extend(begun(line)?);
+                ids.extend(config.eos.first().filter(|end| ids.last() != Some(end)).copied());
+            }
+            Ok(ids)
+        };
+        let alone = |line: &&str| if self.lines { begun(line) } else { plain(line) };
         let found = Text {
-            train: encode(&train.join("\n"))?,
-            held_out: encode(&held_out.join("\n"))?,
-            lines: held_out.iter().map(|l| encode(l)).collect::<Result<_>>()?,
+            train: stream(train)?,
+            held_out: stream(held_out)?,
+            lines: held_out.iter().map(alone).collect::<Result<_>>()?,
         };
         if found.train.len() < self.window {
             let (has, needed) = (found.train.len(), self.window);
@@ -350,7 +375,8 @@ impl Train {
                 format!("--send: no held-out line has the {wanted} tokens of a prompt (--held-out)");
             return Err(Failure::input(message).at(&self.text));
         }
-        let mut send = SendTrainer::new(trainer, lines, self.send_config(seed)).map_err(failure)?;
+        let config = self.send_config(seed, &trainer.model().config().eos);
+        let mut send = SendTrainer::new(trainer, lines, config).map_err(failure)?;
         let mut stopped = false;
         for step in 1..=self.steps {
             losses.push(send.step_on(&text.train).map_err(failure)?.loss);
@@ -402,7 +428,7 @@ impl Verb for Train {
         })?;
         self.plan(context.seed).validate().map_err(failure)?;
         if self.send.send {
-            self.send_config(context.seed).validate().map_err(failure)?;
+            self.send_config(context.seed, &[]).validate().map_err(failure)?;
         }
         let (model, files) = self.model(context)?;
         // The last token of a window is predicted and not read.
@@ -412,7 +438,7 @@ impl Verb for Train {
             return Err(Failure::input(message));
         }
         let tokenizer = TextTokenizer::from_files(&files, model.config()).map_err(failure)?;
-        let text = self.read(&tokenizer)?;
+        let text = self.read(&tokenizer, model.config())?;
         let held_out_nll_before = self.held_out_nll(&model, &text)?;
         let learned = self.learn(model, &text, context.seed)?;
         let held_out_nll = self.held_out_nll(&learned.model, &text)?;

@@ -66,7 +66,7 @@ pub(super) fn config(size: Size, seed: u64) -> FitConfig {
         candidates: 30,
         alphas: vec![0.25, 0.5, 1.0, 2.0],
         batch_tokens: 4096,
-        // The sheet's figures are of this attractor; that of the weak prompts makes beta lose.
+        // The sheet's figures are of this attractor; the other is measured beside it.
         attractor: Attractor::SourceText,
         seed,
         ..FitConfig::default()
@@ -100,6 +100,31 @@ pub(super) fn steered(
     mean_defaultness(&all).map_err(fail)
 }
 
+/// Holding English back, with one attractor.
+pub(super) struct Held {
+    /// All layers, lambda = beta = 4.
+    pub(super) strong: Defaultness,
+    /// dM of lambda = beta = 2 above that of lambda 2, beta 0: layers 1 to 3, all layers; of 4 in all layers.
+    pub(super) upper: f64,
+    pub(super) all: f64,
+    pub(super) all_strong: f64,
+}
+
+impl Held {
+    fn new(weak: &WeakPrompts<'_>, fit: &Fit) -> Result<Self> {
+        let d = |layers: &[usize], lambda, beta| steered(weak, fit, layers, lambda, beta);
+        let adds = |layers: &[usize], strength| -> Result<f64> {
+            Ok(d(layers, strength, strength)?.difference - d(layers, strength, 0.0)?.difference)
+        };
+        Ok(Self {
+            strong: d(&ALL, 4.0, 4.0)?,
+            upper: adds(&UPPER, 2.0)?,
+            all: adds(&ALL, 2.0)?,
+            all_strong: adds(&ALL, 4.0)?,
+        })
+    }
+}
+
 /// What one seed found for Hindi.
 pub(super) struct Found {
     pub(super) base: Defaultness,
@@ -108,12 +133,9 @@ pub(super) struct Found {
     /// Random directions of that length, mean of their draws.
     pub(super) random: Defaultness,
     pub(super) random_draws: Vec<f64>,
-    /// All layers, lambda = beta = 4.
-    pub(super) strong: Defaultness,
-    /// dM of lambda = beta = 2 above that of lambda 2, beta 0: layers 1 to 3, all layers; of 4 in all layers.
-    pub(super) beta_upper: f64,
-    pub(super) beta_all: f64,
-    pub(super) beta_strong: f64,
+    /// With the codes of source sentences as the attractor, and of the weak prompts.
+    pub(super) held: Held,
+    pub(super) held_by_prompts: Held,
     /// Languages shuffled; without the floor too.
     pub(super) shuffled: Defaultness,
     pub(super) shuffled_without_floor: Defaultness,
@@ -152,6 +174,8 @@ pub(super) fn hindi(
         .into_iter()
         .collect::<Result<Vec<[f64; 3]>>>()?;
 
+    let prompts = FitConfig { attractor: Attractor::WeakPrompts, ..config.clone() };
+    let by_prompts = prompts.fit(pairs, &encoders, weak).map_err(fail)?;
     let mixed = pairs.shuffled(config.seed);
     let control = config.fit(&mixed, &encoders, weak).map_err(fail)?;
     let loose = FitConfig { chance: None, ..config.clone() }.fit(&mixed, &encoders, weak).map_err(fail)?;
@@ -160,10 +184,8 @@ pub(super) fn hindi(
         upper: steered(weak, &fit, &UPPER, 1.0, 0.0)?,
         random: mean_defaultness(&random).map_err(fail)?,
         random_draws: random.iter().map(|r| r.difference - base.difference).collect(),
-        strong: steered(weak, &fit, &ALL, 4.0, 4.0)?,
-        beta_upper: d(&UPPER, 2.0, 2.0)? - d(&UPPER, 2.0, 0.0)?,
-        beta_all: d(&ALL, 2.0, 2.0)? - d(&ALL, 2.0, 0.0)?,
-        beta_strong: d(&ALL, 4.0, 4.0)? - d(&ALL, 4.0, 0.0)?,
+        held: Held::new(weak, &fit)?,
+        held_by_prompts: Held::new(weak, &by_prompts)?,
         shuffled: steered(weak, &control, &UPPER, 1.0, 0.0)?,
         shuffled_without_floor: steered(weak, &loose, &UPPER, 1.0, 0.0)?,
         unexplained: encoders.iter().map(|e| e.unexplained.unwrap_or(f64::NAN)).collect(),

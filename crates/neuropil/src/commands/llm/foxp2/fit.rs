@@ -26,6 +26,9 @@ use crate::verb::Verb;
 /// Pairs that are held out for prompts, at most, where none are given.
 const HELD_OUT: usize = 250;
 
+/// Random directions beside those of the plan.
+const DRAWS: u64 = 5;
+
 /// Find what makes a model speak another language, and write a plan that steers it there
 #[derive(Debug, Args)]
 pub(crate) struct Fit {
@@ -167,6 +170,8 @@ pub(crate) struct Answer {
     base: Masses,
     /// The strengths that were tried.
     grid: Vec<Point>,
+    /// Gain of dM by random directions as long as those of that strength, and no hold on the source: of each draw.
+    random_gains: Vec<f64>,
     /// The strength towards the target that was chosen.
     lambda: f64,
     /// The strength against the source that was chosen.
@@ -274,13 +279,25 @@ impl Fit {
         })
     }
 
-    /// Refuses an estimate beyond the memory that is allowed: residuals, the autoencoder and its training, codes, edits.
-    fn admit(&self, context: &Context, model: &HookedLm, pairs: usize, layers: usize) -> Result<()> {
+    /// Refuses an estimate beyond the memory that is allowed: residuals, the autoencoder and its training, codes, and the
+    /// keys and values of the prompts.
+    fn admit(
+        &self,
+        context: &Context,
+        model: &HookedLm,
+        pairs: usize,
+        layers: usize,
+        prompts: &[Vec<u32>],
+    ) -> Result<()> {
         let (d, f, n) = (model.config().hidden as u64, self.features as u64, 2 * pairs as u64);
         let residuals = (layers as u64).saturating_mul(n.saturating_mul(d) * 8);
         let encoders = (layers as u64).saturating_mul(d.saturating_mul(f).saturating_mul(8));
         let training = d.saturating_mul(f).saturating_mul(4 * 8).saturating_add(n.saturating_mul(f) * 8);
-        context.admit("the fit", residuals.saturating_add(encoders).saturating_add(training))
+        let (c, tokens) = (model.config(), prompts.iter().map(|p| p.len() as u64).sum::<u64>());
+        let values = 2 * (c.layers as u64).saturating_mul((c.kv_heads * c.head_dim) as u64);
+        let caches = tokens.saturating_mul(values).saturating_mul(self.model.dtype.bytes());
+        let whole = [encoders, training, caches].into_iter().fold(residuals, u64::saturating_add);
+        context.admit("the fit", whole)
     }
 }
 
@@ -301,8 +318,11 @@ impl Verb for Fit {
         }
         let given =
             [("--token-ratio", self.token_ratio.is_some()), ("--token-count", self.token_count.is_some())];
-        if let (Rule::Script, Some((flag, _))) = (self.token_sets, given.iter().find(|(_, given)| *given)) {
-            return Err(Failure::usage(format!("{flag} has no meaning with --token-sets script")));
+        let by_script = self.token_sets.by_script(&self.source.name, &self.target.name);
+        if let (true, Some((flag, _))) = (by_script, given.iter().find(|(_, given)| *given)) {
+            let message =
+                format!("{flag} has no meaning where script tells tokens apart (--token-sets frequency)");
+            return Err(Failure::usage(message));
         }
         check_file(&self.out)?;
         let model = self.model.load(context)?;
@@ -311,10 +331,6 @@ impl Verb for Fit {
         let most = most(self.max_tokens, 1, model.config().context)?;
         let (mut source, mut target, mut cut) =
             pairs(&self.source.path, &self.target.path, &tokenizer, most)?;
-        let vocabulary = model.config().vocab;
-        let texts = [(self.source.name.as_str(), &source[..]), (self.target.name.as_str(), &target[..])];
-        let frequent = (self.token_ratio.unwrap_or(5.0), self.token_count.unwrap_or(5));
-        let sets = self.token_sets.sets(&tokenizer, vocabulary, texts, frequent)?;
         let weak = match &self.prompts {
             Some(path) => {
                 let (prompts, also) = tokens(path, &tokenizer, most)?;
@@ -334,6 +350,11 @@ impl Verb for Fit {
                 openings
             }
         };
+        // Of the pairs that are fitted: what is held out has no say in what it is judged by.
+        let vocabulary = model.config().vocab;
+        let texts = [(self.source.name.as_str(), &source[..]), (self.target.name.as_str(), &target[..])];
+        let frequent = (self.token_ratio.unwrap_or(5.0), self.token_count.unwrap_or(5));
+        let sets = self.token_sets.sets(&tokenizer, vocabulary, texts, frequent)?;
         let guard = match &self.guard {
             Some(path) => {
                 let (guard, also) = tokens(path, &tokenizer, most)?;
@@ -343,7 +364,7 @@ impl Verb for Fit {
             None => Vec::new(),
         };
         let layers = config.swept(model.config().layers);
-        self.admit(context, &model, source.len(), layers.len())?;
+        self.admit(context, &model, source.len(), layers.len(), &weak)?;
 
         let steps = bar(2 * layers.len() as u64 + 2, "fitting");
         let read =
@@ -364,6 +385,9 @@ impl Verb for Fit {
         let found = search(&prompts, &steers, config.scale, &grid, &guard).map_err(failure)?;
         let names = [self.source.name.as_str(), self.target.name.as_str()];
         let plan = fit.plan(&window.layers, &found, identity(&self.model.model)?, names).map_err(failure)?;
+        let random = prompts
+            .random_control(&steers, plan.strength.lambda, config.scale, context.seed, DRAWS)
+            .map_err(failure)?;
         steps.finish_and_clear();
         plan.save(&self.out).map_err(|e| failure(e).or_at(&self.out))?;
         let layers = fit.layers.iter().zip(&encoders).map(|(l, e)| Layer {
@@ -406,6 +430,7 @@ impl Verb for Fit {
                     allowed: p.allowed,
                 })
                 .collect(),
+            random_gains: random.iter().map(|r| r.difference - base.difference).collect(),
             lambda: plan.strength.lambda,
             beta: plan.strength.beta,
             out: self.out.display().to_string(),

@@ -18,6 +18,17 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// Whether script tells these languages' tokens apart.
+    pub(super) fn by_script(self, source: &str, target: &str) -> bool {
+        // Spanish shares its letters with English but for a few accented ones.
+        let own = || TargetLanguage::from_code(target).is_ok_and(|l| l != TargetLanguage::Spanish);
+        match self {
+            Self::Auto => source == "en" && own(),
+            Self::Script => true,
+            Self::Frequency => false,
+        }
+    }
+
     /// The sets of a vocabulary, for these languages and their texts.
     ///
     /// # Errors
@@ -29,15 +40,8 @@ impl Rule {
         [source, target]: [(&str, &[Vec<u32>]); 2],
         (ratio, least): (f64, u64),
     ) -> Result<TokenSets> {
-        let language = TargetLanguage::from_code(target.0);
-        // Spanish shares its letters with English but for a few accented ones.
-        let own_script = matches!(&language, Ok(l) if *l != TargetLanguage::Spanish);
-        let by_script = match self {
-            Self::Auto => own_script && source.0 == "en",
-            Self::Script => true,
-            Self::Frequency => false,
-        };
-        if by_script {
+        if self.by_script(source.0, target.0) {
+            let language = TargetLanguage::from_code(target.0);
             let language = language.map_err(|e| {
                 Failure::input(format!("--token-sets script: {e} (--token-sets frequency takes any)"))
             })?;

@@ -61,7 +61,7 @@ pub(super) struct TooShort {
 /// Documents and what the model said.
 pub(super) struct Asked {
     pub(super) table: TokenTable,
-    /// Of each document, where the texts are at hand.
+    /// Of each document, where the texts are at hand and were looked at whole.
     pub(super) texts: Option<Vec<String>>,
     pub(super) discarded: Vec<TooShort>,
 }
@@ -88,10 +88,12 @@ impl DocumentArguments {
         "min_tokens",
     ];
 
-    /// The same documents, asked about in these windows unless others were named.
-    pub(super) fn asked_as(&self, context: usize, stride: usize) -> Self {
-        let stride = self.stride.or_else(|| self.context.is_none().then_some(stride));
-        Self { context: self.context.or(Some(context)), stride, ..self.clone() }
+    /// The same documents, asked about in these windows and as far in unless that was said otherwise.
+    pub(super) fn asked_as(&self, query: &QueryConfig) -> Self {
+        let stride = self.stride.or_else(|| self.context.is_none().then_some(query.effective_stride()));
+        let (context, max_tokens) =
+            (self.context.or(Some(query.context)), self.max_tokens.or(query.max_tokens));
+        Self { context, stride, max_tokens, ..self.clone() }
     }
 
     /// Asks the model, or reads the answers from a table that was written before.
@@ -115,6 +117,11 @@ impl DocumentArguments {
         let Some(folder) = self.model.clone() else {
             return Err(Failure::usage("--model DIR: which model is to be asked?"));
         };
+        let labelled = !self.members.is_empty() || !self.non_members.is_empty();
+        if labelled && !self.text.is_empty() {
+            let said = "--text names documents of which nothing is known: ask about those of --members and --non-members apart";
+            return Err(Failure::usage(said));
+        }
         let documents = self.read()?;
         let arguments = ModelArguments { model: folder.clone(), dtype: self.dtype };
         let model = arguments.load_any(context)?;
@@ -150,12 +157,10 @@ impl DocumentArguments {
             Some(labels) => table.with_labels(labels).map_err(failure)?,
             None => table,
         };
-        let texts = documents.into_iter().map(|d| d.text).collect();
-        Ok(Asked {
-            table,
-            texts: Some(texts),
-            discarded: discarded.into_iter().map(TooShort::from).collect(),
-        })
+        // What was not looked at is no part of the text.
+        let whole = self.max_tokens.is_none();
+        let texts = whole.then(|| documents.into_iter().map(|d| d.text).collect());
+        Ok(Asked { table, texts, discarded: discarded.into_iter().map(TooShort::from).collect() })
     }
 
     fn groups(&self) -> impl Iterator<Item = (&Group, Option<bool>)> {

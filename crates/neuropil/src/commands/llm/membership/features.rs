@@ -9,8 +9,8 @@ use llm_neurons::membership::{Features as Kind, Normalizer};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::lines::check_named;
 use super::super::model::failure;
-use super::super::neuron_sets::check_out;
 use super::documents::{DocumentArguments, TooShort};
 use crate::context::Context;
 use crate::failure::Result;
@@ -73,7 +73,7 @@ impl Verb for Features {
     const TENSORS: bool = true;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        check_out(&self.out)?;
+        check_named(&self.out, "npz")?;
         let asked = self.documents.ask(context, !self.no_mean_probability)?;
         let table = &asked.table;
         let (mut values, mut replaced) = (Vec::new(), 0);

@@ -64,9 +64,18 @@ impl Verb for Score {
         let normalizer = attack.config().normalizer;
         let general = matches!(normalizer, NormalizerKind::RatioGp | NormalizerKind::MaxGp);
         let query = &attack.training().query;
-        let documents = self.documents.asked_as(query.context, query.effective_stride());
+        let documents = self.documents.asked_as(query);
         let asked = documents.ask_or_read(context, self.table.as_ref(), general)?;
         let table = &asked.table;
+        let (taught, seen) = (query.max_tokens, table.query().max_tokens);
+        if taught != seen {
+            let of = |most: Option<usize>| most.map_or("all".to_owned(), |n| format!("the first {n}"));
+            crate::document::warn(&format!(
+                "the classifier was trained on {} tokens of a document, and is asked about {}",
+                of(taught),
+                of(seen)
+            ));
+        }
         let (scores, replaced) = attack.score(table).map_err(|e| failure(e).or_at(&self.attack))?;
         let labels = table.labels();
         let both = labels.filter(|l| l.contains(&true) && l.contains(&false));

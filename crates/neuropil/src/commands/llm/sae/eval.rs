@@ -10,9 +10,8 @@ use serde::Serialize;
 
 use super::super::lines::{most, tokens};
 use super::super::model::{ModelArguments, failure};
-use super::super::neuron_sets::identity;
+use super::super::neuron_sets::{identity, unless_forced};
 use crate::context::Context;
-use crate::document;
 use crate::failure::{Failure, Result};
 use crate::verb::Verb;
 
@@ -77,13 +76,7 @@ impl Verb for Eval {
         let model = self.model.load(context)?;
         found.check(&model).map_err(|e| failure(e).or_at(&self.autoencoder))?;
         let hash = identity(&self.model.model)?.tensors_sha256;
-        if let Err(error) = found.check_model(&hash) {
-            if !self.force {
-                let message = format!("{error} (--force uses it all the same)");
-                return Err(Failure::input(message).at(&self.autoencoder));
-            }
-            document::warn(&error.to_string());
-        }
+        unless_forced(found.check_model(&hash), &self.autoencoder, self.force)?;
         let tokenizer = self.model.tokenizer(&model)?;
         let most = most(self.max_tokens, 2, model.config().context)?;
         let (mut texts, cut) = tokens(&self.text, &tokenizer, most)?;
