@@ -67,6 +67,7 @@ pub mod foxp2;
 pub mod generate;
 #[cfg(feature = "hub")]
 pub mod hub;
+pub mod kernels;
 mod keys;
 mod knockout;
 pub mod language;

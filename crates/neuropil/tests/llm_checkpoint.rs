@@ -11,10 +11,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use burn::tensor::FloatDType;
+use llm_neurons::TextTokenizer;
+use llm_neurons::generate::{GenerateConfig, generate};
+use llm_neurons::model::HookedLm;
 use ndarray::arr2;
+use probes::NoTaps;
 use recordings::arrays::{ArrayFile, Npz};
 use serde_json::{Value, json};
 use support::answer;
+use tensor_backend::DeviceSpec;
 
 /// A folder to work in, the model, and which verbs answered.
 struct Bench {
@@ -39,6 +45,7 @@ impl Bench {
     fn ask(&mut self, verb: &str, arguments: &[&str]) -> Value {
         let words: Vec<&str> = verb.split(' ').chain(arguments.iter().copied()).collect();
         let got = answer(&words);
+        eprintln!("{verb} {}", got["run"]["seconds"]);
         self.answered.insert(got["schema"].as_str().unwrap().to_owned());
         got
     }
@@ -107,7 +114,7 @@ fn neurons(bench: &mut Bench, story: &str, article: &str) {
     let (one, other, set) = (format!("story={story}"), format!("article={article}"), bench.at("set.json"));
     let arguments = ["--text", &one, "--text", &other, "--out", &set, "--window", "32", "--judged", "8"];
     bench.ask_model("language-neurons", &[&arguments[..], &["--top-rate", "0.05"]].concat());
-    let got = bench.ask_model("ablate", &["--set", &set, "--name", "story", "--text", &one]);
+    let got = bench.ask_model("ablate", &["--set", &set, "--name", "story", "--text", &one, "--draws", "2"]);
     assert!(number(&got["texts"]["story"]["nll_ablated"]) != number(&got["texts"]["story"]["nll"]), "{got}");
 }
 
@@ -127,12 +134,18 @@ fn facts(bench: &mut Bench) {
         ("colour", "The best toy of ", " was"),
         ("friend", "The best friend of ", " was a"),
     ];
+    let device = DeviceSpec::Cpu.open().unwrap().device;
+    let model = HookedLm::load(&bench.model, FloatDType::F32, &device).unwrap();
+    let tokenizer = TextTokenizer::load(&bench.model, model.config()).unwrap();
+    let two = GenerateConfig { max_new_tokens: 2, ..GenerateConfig::default() };
     for (relation, before, after) in relations {
         for name in names {
             let prompt = format!("{before}{name}{after}");
-            let said = bench.ask_model("generate", &["--prompt", &prompt, "--max-new-tokens", "2"]);
-            let object = said["text"].as_str().unwrap().trim();
-            let fact = json!({"relation": relation, "subject": name, "object": object, "prompt": prompt});
+            let ids = tokenizer.encode(&prompt, true).unwrap();
+            let new = generate(&model, &[&ids], &two, &mut NoTaps).unwrap().tokens.remove(0);
+            let said = tokenizer.decode_after(&ids, &new).unwrap();
+            let fact =
+                json!({"relation": relation, "subject": name, "object": said.trim(), "prompt": prompt});
             lines.push(fact.to_string());
         }
     }

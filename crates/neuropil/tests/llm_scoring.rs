@@ -60,7 +60,7 @@ fn perplexity_of_stories_is_as_published_and_windows_change_little() {
     assert_eq!(whole["texts"], json!(1));
     assert!(whole["tokens"].as_u64().unwrap() > 5000);
     assert!(whole["nll"].as_f64().unwrap() > lines["nll"].as_f64().unwrap());
-    close(&whole["nll"], 1.4, 0.2);
+    close(&whole["nll"], 1.346, 0.02);
     // Without the token that begins a text, it is read as if it began in the middle.
     let bare = answer(&["perplexity", "--model", text(&model), "--text", text(&file), "--lines", "--no-bos"]);
     assert_eq!(bare["tokens"].as_u64().unwrap() + 40, lines["tokens"].as_u64().unwrap());
@@ -87,7 +87,7 @@ fn recurrent_models_are_scored_by_the_same_verbs() {
     assert!(other["nll"].as_f64().unwrap() > own["nll"].as_f64().unwrap() + 0.5, "{other}");
     let bytes = answer(&["perplexity", "--model", text(&rwkv), "--text", text(&file)]);
     assert_eq!((&bytes["model_kind"], &bytes["tokens"]), (&json!("rwkv4"), &json!(9999)));
-    assert!((1.5..4.5).contains(&bytes["nll"].as_f64().unwrap()), "{bytes}");
+    close(&bytes["nll"], 2.960, 0.02);
     // What the vocabulary of an author lacks.
     std::fs::write(&file, "twenty \u{20ac}").unwrap();
     said(&["perplexity", "--model", text(&lstm.join("darwin")), "--text", text(&file)], 1, "vocabulary");

@@ -117,9 +117,10 @@ impl Measured {
 
     fn run(&self, repeats: usize, parts: &[&str]) -> Result<()> {
         let core = parts.iter().any(|p| *p != "prefill" && *p != "decode");
+        let steps = if parts == ["prefill"] { 0 } else { self.steps };
         for repetition in 0..=repeats {
             let mut times = Times::default();
-            self.whole(&mut times)?;
+            self.whole(&mut times, steps)?;
             if core {
                 self.core(&mut times)?;
             }
@@ -164,7 +165,7 @@ impl Measured {
             + c.vocab * c.hidden * size_of::<f32>()
     }
 
-    fn whole(&self, times: &mut Times) -> Result<()> {
+    fn whole(&self, times: &mut Times, steps: usize) -> Result<()> {
         let mut cache = KvCache::new(self.model.config(), PROMPT + self.steps)?;
         let mut step = |tokens: &[u32]| -> Result<u32> {
             let with = Forward { cache: Some(&mut cache), head: Head::Last, mlps: None };
@@ -175,10 +176,10 @@ impl Measured {
         let mut next = step(&self.prompt)?;
         times.prefill = clock.elapsed().as_secs_f64();
         let clock = Instant::now();
-        for _ in 0..self.steps {
+        for _ in 0..steps {
             next = step(&[next])?;
         }
-        times.decode = clock.elapsed().as_secs_f64() / self.steps as f64;
+        times.decode = clock.elapsed().as_secs_f64() / steps.max(1) as f64;
         times.bytes = [self.weight_bytes(); 2];
         times.active = 1.0;
         black_box(next);

@@ -1,12 +1,13 @@
 //! Causal self-attention with grouped heads.
 
 use burn::module::Module;
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{DType, Tensor, activation, module};
+use burn::tensor::{DType, Tensor, activation};
 
 use super::cache::KvCache;
 use super::layers::Linear;
 use super::lm::Frame;
+use crate::Result;
+use crate::kernels::causal_attention;
 
 /// Query, key, value and output maps.
 #[derive(Module, Debug)]
@@ -25,40 +26,45 @@ pub(crate) struct Attention {
 
 impl Attention {
     /// `softmax(q k^T / sqrt(head_dim) + mask) v`, mapped back; a key head serves `heads / kv_heads` query heads.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) from the backend.
     pub(crate) fn forward(
         &self,
         x: Tensor<3>,
         layer: usize,
         frame: &Frame,
         cache: Option<&mut KvCache>,
-    ) -> Tensor<3> {
+    ) -> Result<Tensor<3>> {
         let [batch, time, _] = x.dims();
-        let (heads, kv, dim) = (self.heads, self.kv_heads, self.head_dim);
+        let dim = self.head_dim;
         let split = |y: Tensor<3>, heads: usize| y.reshape([batch, time, heads, dim]).swap_dims(1, 2);
-        let mut q = split(self.query.forward(x.clone()), heads);
-        let mut k = split(self.key.forward(x.clone()), kv);
-        let mut v = split(self.value.forward(x), kv);
+        let (mut q, mut k) = (self.query.forward(x.clone()), self.key.forward(x.clone()));
+        if let Some(table) = &frame.table {
+            q = table.turn(q, self.heads)?;
+            k = table.turn(k, self.kv_heads)?;
+        }
+        let (mut k, mut v) = (split(k, self.kv_heads), split(self.value.forward(x), self.kv_heads));
         if let Some(rotation) = &frame.rotation {
-            q = rotation.turn(q);
             k = rotation.turn(k);
         }
         if let Some(cache) = cache {
             (k, v) = cache.extend(layer, k, v);
         }
-        let mixed =
-            if frame.fused && time > 1 { self.fused(q, k, v, frame) } else { self.composite(q, k, v, frame) };
-        self.out.forward(mixed.swap_dims(1, 2).reshape([batch, time, heads * dim]))
+        let mixed = if frame.here {
+            causal_attention(q, k, v, frame.mask.clone())?
+        } else {
+            let q = split(q, self.heads);
+            let q = match &frame.rotation {
+                Some(rotation) => rotation.turn(q),
+                None => q,
+            };
+            self.composite(q, k, v, frame).swap_dims(1, 2).reshape([batch, time, self.heads * dim])
+        };
+        Ok(self.out.forward(mixed))
     }
 
-    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, `[batch, heads, time, head_dim]`, by the backend's own kernel, which
-    /// holds the scores of one head at a time.
-    fn fused(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, frame: &Frame) -> Tensor<4> {
-        let scale = Some((self.head_dim as f64).powf(-0.5));
-        let options = AttentionModuleOptions { scale, softcap: None, is_causal: frame.mask.is_none() };
-        module::attention(q, k, v, None, frame.mask.clone(), options)
-    }
-
-    /// The same by plain tensor operations, on any device and with gradients. The query heads of a key head stand together
+    /// `softmax(q k^T / sqrt(head_dim) + mask) v`, `[batch, heads, time, head_dim]`, on any device and with gradients. The query heads of a key head stand together
     /// as rows of one product instead of copies of the keys.
     fn composite(&self, q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, frame: &Frame) -> Tensor<4> {
         let ([batch, heads, time, dim], [_, kv, tokens, _]) = (q.dims(), k.dims());

@@ -38,16 +38,16 @@ impl Block {
         let span = &frame.span;
         let mlp = mlp.unwrap_or(&self.mlp);
         let x = taps.tap(Site::ResidPre(layer), x, span)?;
-        let attention = self.attention.forward(self.norm1.forward(x.clone()), layer, frame, cache);
+        let attention = self.attention.forward(self.norm1.forward(x.clone())?, layer, frame, cache)?;
         let attention = taps.tap(Site::AttnOut(layer), attention, span)?;
         let out = match self.residual {
             Residual::Sequential => {
                 let middle = taps.tap(Site::ResidMid(layer), x + attention, span)?;
-                let added = mlp.forward(self.norm2.forward(middle.clone()), layer, span, taps)?;
+                let added = mlp.forward(self.norm2.forward(middle.clone())?, layer, span, taps)?;
                 middle + added
             }
             Residual::Parallel => {
-                let added = mlp.forward(self.norm2.forward(x.clone()), layer, span, taps)?;
+                let added = mlp.forward(self.norm2.forward(x.clone())?, layer, span, taps)?;
                 added + attention + x
             }
         };

@@ -5,6 +5,7 @@ use burn::tensor::{DType, Tensor, activation, module};
 
 use super::config::{Activation, NormKind};
 use super::one_row::product;
+use crate::{Result, kernels};
 
 /// `x W^T + b`; the weight stays `[out, in]`, as it is stored: products of one row read it from end to end.
 #[derive(Module, Debug)]
@@ -46,12 +47,18 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) from the backend.
+    pub(crate) fn forward(&self, x: Tensor<3>) -> Result<Tensor<3>> {
+        let weight = self.weight.val();
+        if self.kind == NormKind::RmsNorm && kernels::takes(&x) && kernels::takes(&weight) {
+            return kernels::rms_norm(x, weight, self.eps);
+        }
         let dtype = x.dtype();
         let narrow = matches!(dtype, DType::F16 | DType::BF16);
         let widen = |t: Tensor<1>| if narrow { t.cast(DType::F32) } else { t };
         let x = if narrow { x.cast(DType::F32) } else { x };
-        let weight = widen(self.weight.val());
+        let weight = widen(weight);
         let y = match self.kind {
             NormKind::LayerNorm => {
                 module::layer_norm(x, weight, self.bias.as_ref().map(|b| widen(b.val())), self.eps)
@@ -61,16 +68,20 @@ impl Norm {
                 x * scale * weight.unsqueeze()
             }
         };
-        if narrow { y.cast(dtype) } else { y }
+        Ok(if narrow { y.cast(dtype) } else { y })
     }
 }
 
 /// The non-linearity of a tensor.
-pub(crate) fn activate(x: Tensor<3>, by: Activation) -> Tensor<3> {
-    match by {
+///
+/// # Errors
+/// [`Error::Tensor`](crate::Error::Tensor) from the backend.
+pub(crate) fn activate(x: Tensor<3>, by: Activation) -> Result<Tensor<3>> {
+    Ok(match by {
+        Activation::Silu if kernels::takes(&x) => kernels::silu(x)?,
         Activation::Gelu => activation::gelu(x),
         Activation::GeluTanh => activation::gelu_approximate(x),
         Activation::Relu => activation::relu(x),
         Activation::Silu => activation::silu(x),
-    }
+    })
 }

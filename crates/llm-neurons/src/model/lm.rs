@@ -12,8 +12,9 @@ use super::cache::KvCache;
 use super::config::{LmConfig, Position};
 use super::layers::Norm;
 use super::mlp::Mlp;
-use super::one_row::{on_processor, product};
+use super::one_row::product;
 use super::rope::Rotation;
+use crate::kernels::{RotaryTable, on_processor};
 use crate::{Error, Result};
 
 /// A decoder-only transformer.
@@ -119,11 +120,13 @@ pub struct Forward<'a> {
 pub(crate) struct Frame {
     pub(crate) span: Span,
     pub(crate) rotation: Option<Rotation>,
+    /// The same for the processor's kernels.
+    pub(crate) table: Option<RotaryTable>,
     /// Added to the scores: zero, or far below any score. `[batch or 1, 1, time, tokens]`. None where every token sees all
-    /// that came before it, and is either the only one or attention is `fused`.
+    /// that came before it, and is either the only one or the kernels compute attention.
     pub(crate) mask: Option<Tensor<4>>,
-    /// Whether the backend's kernel computes attention.
-    pub(crate) fused: bool,
+    /// Whether the processor's kernels compute attention: of more than one token, in 32-bit floats, without gradients.
+    pub(crate) here: bool,
 }
 
 /// Stands for minus infinity, which would make NaN of a row that sees nothing.
@@ -311,24 +314,26 @@ impl HookedLm {
             x = x + table.val().select(0, places).reshape([batch, time, self.config.hidden]);
         }
         let dtype = self.float_dtype();
-        let rotation = if self.frequencies.is_empty() {
-            None
+        let here = time > 1 && on_processor(&plain) && !x.is_autodiff() && dtype == FloatDType::F32;
+        let (rotation, table) = if self.frequencies.is_empty() {
+            (None, None)
         } else {
             let alike = positions.rows().into_iter().all(|r| r == positions.row(0));
             let rows = if alike { 1 } else { batch };
             let places = Array2::from_shape_fn((rows, time), |(b, t)| positions[[b, t]]);
-            Some(Rotation::new(&self.frequencies, &places, dtype, &plain)?)
+            if here {
+                (None, Some(RotaryTable::new(&self.frequencies, &places)))
+            } else {
+                (Some(Rotation::new(&self.frequencies, &places, dtype, &plain)?), None)
+            }
         };
-        // The kernel takes a mask of the scores' own number type.
-        let narrow = matches!(dtype, FloatDType::F16 | FloatDType::BF16);
-        let fused = on_processor(&plain) && !x.is_autodiff() && !narrow;
-        let mask = self.mask(&span, cache, dtype, fused, &plain)?;
+        let mask = self.mask(&span, cache, dtype, here, &plain)?;
         let (rotation, mask) = if x.is_autodiff() {
             (rotation.map(Rotation::recorded), mask.map(Tensor::autodiff))
         } else {
             (rotation, mask)
         };
-        Ok((x, Frame { span, rotation, mask, fused }))
+        Ok((x, Frame { span, rotation, table, mask, here }))
     }
 
     /// What tokens may not look at: later ones and padding. A padding token looks at itself.
@@ -337,7 +342,7 @@ impl HookedLm {
         span: &Span,
         cache: Option<&KvCache>,
         dtype: FloatDType,
-        fused: bool,
+        here: bool,
         device: &Device,
     ) -> Result<Option<Tensor<4>>> {
         let (batch, time) = span.dims();
@@ -346,7 +351,7 @@ impl HookedLm {
             Some(cache) => cache.visible(span),
             None => span.valid().cloned(),
         };
-        if visible.is_none() && (time == 1 || fused) {
+        if visible.is_none() && (time == 1 || here) {
             return Ok(None);
         }
         let rows = if visible.is_some() { batch } else { 1 };
@@ -385,7 +390,7 @@ impl HookedLm {
             }
             _ => (x, &frame.span),
         };
-        let x = taps.tap(Site::FinalNorm, self.norm.forward(x), span)?;
+        let x = taps.tap(Site::FinalNorm, self.norm.forward(x)?, span)?;
         if head == Head::None {
             return Ok(None);
         }

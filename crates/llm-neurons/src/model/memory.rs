@@ -3,7 +3,7 @@
 use burn::tensor::FloatDType;
 
 use super::lm::HookedLm;
-use super::one_row::on_processor;
+use crate::kernels::on_processor;
 
 impl HookedLm {
     /// Bytes that reading `batch` texts of `time` tokens holds at once beside the weights, of which `logits` tokens' logits

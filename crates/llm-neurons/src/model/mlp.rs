@@ -86,12 +86,12 @@ impl Mlp {
             Some(gate) => {
                 let gate = taps.tap(Site::GateOut(layer), gate.forward(x.clone()), span)?;
                 let up = taps.tap(Site::UpOut(layer), self.up.forward(x), span)?;
-                let act = taps.tap(Site::Act(layer), activate(gate, self.activation), span)?;
+                let act = taps.tap(Site::Act(layer), activate(gate, self.activation)?, span)?;
                 act * up
             }
             None => {
                 let up = taps.tap(Site::UpOut(layer), self.up.forward(x), span)?;
-                taps.tap(Site::Act(layer), activate(up, self.activation), span)?
+                taps.tap(Site::Act(layer), activate(up, self.activation)?, span)?
             }
         };
         let inner = taps.tap(Site::DownIn(layer), inner, span)?;

@@ -6,7 +6,9 @@
 //! of shape and moves no weight, and the parts are a batch. How many there are does not depend on the number of threads,
 //! and so neither do the sums.
 
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
+
+use crate::kernels::on_processor;
 
 /// Most parts, and fewest: the backend shares out a batch of at least four.
 const PARTS: std::ops::RangeInclusive<usize> = 4..=16;
@@ -49,20 +51,9 @@ fn in_parts(x: Tensor<2>, weight: Tensor<2>, parts: usize) -> Tensor<2> {
     }
 }
 
-/// Whether a device is Burn's processor backend.
-#[cfg(feature = "flex")]
-pub(super) fn on_processor(device: &Device) -> bool {
-    *device == Device::flex()
-}
-
-#[cfg(not(feature = "flex"))]
-pub(super) fn on_processor(_: &Device) -> bool {
-    false
-}
-
 #[cfg(all(test, feature = "flex"))]
 mod tests {
-    use burn::tensor::FloatDType;
+    use burn::tensor::{Device, FloatDType};
     use ndarray::Array2;
     use numerics::rng::{normals, stream};
     use tensor_backend::bridge::{float_array, float_tensor};

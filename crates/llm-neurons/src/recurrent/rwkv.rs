@@ -269,10 +269,10 @@ impl Block {
     ) -> Result<Tensor<3>> {
         let span = &frame.span;
         let x = taps.tap(Site::ResidPre(layer), x, span)?;
-        let mixed = self.time.forward(self.norm1.forward(x.clone()), frame, state);
+        let mixed = self.time.forward(self.norm1.forward(x.clone())?, frame, state);
         let x = x + taps.tap(Site::AttnOut(layer), mixed, span)?;
         let x = taps.tap(Site::ResidMid(layer), x, span)?;
-        let y = taps.tap(Site::MlpIn(layer), self.norm2.forward(x.clone()), span)?;
+        let y = taps.tap(Site::MlpIn(layer), self.norm2.forward(x.clone())?, span)?;
         let mixed = self.channel.forward(y, layer, frame, state, taps)?;
         let x = x + taps.tap(Site::DownOut(layer), mixed, span)?;
         Ok(taps.tap(Site::ResidPost(layer), x, span)?)
@@ -390,7 +390,7 @@ impl LanguageModel for Rwkv {
             return Err(Error::shape("channels of a state", width, found));
         }
         let x = taps.tap(Site::Embed, embedded(self.embed.val(), &tokens.ids), &frame.span)?;
-        let mut x = self.norm0.forward(x);
+        let mut x = self.norm0.forward(x)?;
         let mut state = known.cloned().unwrap_or_else(|| self.begin(frame.dims().0, &x));
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, layer, &frame, &mut state.layers[layer], taps)?;
@@ -398,7 +398,7 @@ impl LanguageModel for Rwkv {
                 return Ok(None);
             }
         }
-        let x = taps.tap(Site::FinalNorm, self.norm.forward(x), &frame.span)?;
+        let x = taps.tap(Site::FinalNorm, self.norm.forward(x)?, &frame.span)?;
         let logits = taps.tap(Site::Logits, self.head.forward(x), &frame.span)?;
         if let Some(memory) = memory {
             state.read = frame.advanced(&state.read);

@@ -1,10 +1,9 @@
 //! A Llama without hooks, cache or padding, written out anew: what a forward pass costs where nothing can be tapped.
 
-use burn::tensor::ops::AttentionModuleOptions;
-use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use llm_neurons::kernels::{RotaryTable, causal_attention, rms_norm, silu};
 use llm_neurons::model::WeightFiles;
-use ndarray::Array4;
-use tensor_backend::bridge::float_tensor;
+use ndarray::Array2;
 
 use super::random_model::Size;
 
@@ -38,16 +37,7 @@ fn linear(x: &Tensor<3>, weight: &Tensor<2>) -> Tensor<3> {
 }
 
 fn normed(x: Tensor<3>, weight: &Tensor<1>) -> Tensor<3> {
-    let scale = (x.clone().square().mean_dim(2) + EPS).sqrt().recip();
-    x * scale * weight.clone().unsqueeze()
-}
-
-fn turned(x: Tensor<4>, cos: &Tensor<4>, sin: &Tensor<4>) -> Tensor<4> {
-    let half = x.dims()[3] / 2;
-    let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-    let one = first.clone() * cos.clone() - second.clone() * sin.clone();
-    let other = second * cos.clone() + first * sin.clone();
-    Tensor::cat(vec![one, other], 3)
+    rms_norm(x, weight.clone(), EPS).unwrap()
 }
 
 impl PlainLlama {
@@ -95,35 +85,28 @@ impl PlainLlama {
     /// Logits `[batch, time, vocab]` of token ids, `batch` sequences one after another.
     ///
     /// # Panics
-    /// When a table cannot be uploaded.
+    /// When a kernel refuses.
     pub(crate) fn logits(&self, ids: &[u32], batch: usize) -> Tensor<3> {
         let Size { hidden, heads, kv_heads, vocab, .. } = self.size;
         let (time, dim) = (ids.len() / batch, hidden / heads);
         let values: Vec<i64> = ids.iter().map(|t| i64::from(*t)).collect();
         let places: Tensor<1, Int> = Tensor::from_data(TensorData::new(values, [ids.len()]), &self.device);
         let mut x = self.embed.clone().select(0, places).reshape([batch, time, hidden]);
-        let upload = |host: Array4<f64>| -> Tensor<4> {
-            float_tensor(host.view(), FloatDType::F32, &self.device).unwrap()
-        };
-        let angle = |t: usize, i: usize| t as f64 * BASE.powf(-2.0 * i as f64 / dim as f64);
-        let cos = upload(Array4::from_shape_fn((1, 1, time, dim / 2), |(_, _, t, i)| angle(t, i).cos()));
-        let sin = upload(Array4::from_shape_fn((1, 1, time, dim / 2), |(_, _, t, i)| angle(t, i).sin()));
-        let scale = Some((dim as f64).powf(-0.5));
-        let causal = AttentionModuleOptions { scale, softcap: None, is_causal: true };
+        let frequencies: Vec<f64> = (0..dim / 2).map(|i| BASE.powf(-2.0 * i as f64 / dim as f64)).collect();
+        let table = RotaryTable::new(&frequencies, &Array2::from_shape_fn((1, time), |(_, t)| t));
         for layer in &self.layers {
             let [query, key, value, out] = &layer.attention;
             let inner = normed(x.clone(), &layer.norms[0]);
             let split = |y: Tensor<3>, heads: usize| y.reshape([batch, time, heads, dim]).swap_dims(1, 2);
-            let q = turned(split(linear(&inner, query), heads), &cos, &sin);
-            let k = turned(split(linear(&inner, key), kv_heads), &cos, &sin);
+            let q = table.turn(linear(&inner, query), heads).unwrap();
+            let k = split(table.turn(linear(&inner, key), kv_heads).unwrap(), kv_heads);
             let v = split(linear(&inner, value), kv_heads);
             drop(inner);
-            let mixed = module::attention(q, k, v, None, None, causal);
-            let attended = linear(&mixed.swap_dims(1, 2).reshape([batch, time, hidden]), out);
+            let attended = linear(&causal_attention(q, k, v, None).unwrap(), out);
             let middle = x + attended;
             let [gate, up, down] = &layer.mlp;
             let inner = normed(middle.clone(), &layer.norms[1]);
-            let gate = activation::silu(linear(&inner, gate));
+            let gate = silu(linear(&inner, gate)).unwrap();
             let inner = gate * linear(&inner, up);
             x = middle + linear(&inner, down);
         }
