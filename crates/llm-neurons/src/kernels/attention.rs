@@ -210,11 +210,19 @@ fn softmax<S: Simd>(simd: S, row: &mut [f32], own: usize, mask: Option<&[f32]>) 
         row.iter_mut().zip(mask).for_each(|(s, m)| *s += m);
     }
     let vectors = S::as_simd_f32s(row).0;
-    let largest = vectors.iter().fold(simd.splat_f32s(f32::NEG_INFINITY), |a, b| simd.max_f32s(a, *b));
+    let mut largest = simd.splat_f32s(f32::NEG_INFINITY);
+    for vector in vectors {
+        largest = simd.max_f32s(largest, *vector);
+    }
     let largest = simd.reduce_max_f32s(largest);
-    row.iter_mut().for_each(|s| *s = exp(*s - largest));
-    let vectors = S::as_simd_f32s(row).0;
-    simd.reduce_sum_f32s(vectors.iter().fold(simd.splat_f32s(0.0), |a, b| simd.add_f32s(a, *b)))
+    for s in row.iter_mut() {
+        *s = exp(*s - largest);
+    }
+    let mut total = simd.splat_f32s(0.0);
+    for vector in S::as_simd_f32s(row).0 {
+        total = simd.add_f32s(total, *vector);
+    }
+    simd.reduce_sum_f32s(total)
 }
 
 /// Of each of the rows of weights `[GROUP, padded]`, its product with the values of a unit.
@@ -229,5 +237,10 @@ fn mixture<S: Simd>(simd: S, weights: &[f32], padded: usize, v: &[f32]) -> [f32;
             *sum = simd.mul_add_e_f32s(weights[r * each + at], *v, *sum);
         }
     }
-    sums.map(|sum| simd.reduce_sum_f32s(sum))
+    // No closure: the compiler would call what belongs in place.
+    let mut totals = [0.0; GROUP];
+    for r in 0..GROUP {
+        totals[r] = simd.reduce_sum_f32s(sums[r]);
+    }
+    totals
 }

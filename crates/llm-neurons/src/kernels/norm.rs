@@ -70,7 +70,10 @@ impl WithSimd for Norm<'_> {
         let units = self.weight.len();
         for (to, from) in self.to.chunks_exact_mut(units).zip(self.from.chunks_exact(units)) {
             let (vectors, rest) = S::as_simd_f32s(from);
-            let sum = vectors.iter().fold(simd.splat_f32s(0.0), |sum, x| simd.mul_add_e_f32s(*x, *x, sum));
+            let mut sum = simd.splat_f32s(0.0);
+            for x in vectors {
+                sum = simd.mul_add_e_f32s(*x, *x, sum);
+            }
             let sum = simd.reduce_sum_f32s(sum) + rest.iter().map(|x| x * x).sum::<f32>();
             let scale = (sum / units as f32 + self.eps).sqrt().recip();
             for ((to, x), weight) in to.iter_mut().zip(from).zip(self.weight) {
