@@ -1,0 +1,1 @@
+//! Pre-synaptic pool modification: supervised learning of spike trains (sheet 13).
