@@ -65,6 +65,21 @@ pub enum Error {
         /// Why.
         message: String,
     },
+    /// A spike time that a train cannot hold.
+    #[error("{train}: spike {index}, at {time_ms} ms, {why}")]
+    SpikeTime {
+        /// Which train.
+        train: String,
+        /// Which of its spikes, from 0.
+        index: usize,
+        /// Its time.
+        time_ms: f64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A figure that could not be drawn.
+    #[error("figure: {0}")]
+    Figure(String),
     /// From a numerical routine.
     #[error(transparent)]
     Numerics(#[from] numerics::Error),
