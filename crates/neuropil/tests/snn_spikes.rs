@@ -29,7 +29,10 @@ fn answer(folder: &Path, arguments: &[&str]) -> Value {
 fn refusal(folder: &Path, arguments: &[&str]) -> Value {
     let output = neuropil(folder, arguments);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(matches!(output.status.code(), Some(1 | 2)) && !said.contains("panicked"), "{arguments:?}: {said}");
+    assert!(
+        matches!(output.status.code(), Some(1 | 2)) && !said.contains("panicked"),
+        "{arguments:?}: {said}"
+    );
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(document["error"]["message"].as_str().is_some_and(|m| !m.is_empty()), "{document}");
     document["error"].clone()
@@ -50,7 +53,8 @@ fn number(value: &Value) -> f64 {
 
 /// A clock of 10 ms (E 0), one that is 2 ms late (E 4), and a slow one (I 9).
 fn clocks(at: &Path) {
-    let mut spikes: Vec<(i64, u32, u16)> = (0..100).flat_map(|k| [(10 * k + 9, 0, 0), (10 * k + 11, 4, 0)]).collect();
+    let mut spikes: Vec<(i64, u32, u16)> =
+        (0..100).flat_map(|k| [(10 * k + 9, 0, 0), (10 * k + 11, 4, 0)]).collect();
     spikes.extend((0..20).map(|k| (50 * k + 49, 9, 1)));
     spikes.retain(|s| s.0 < 1000);
     spikes.sort_unstable();
@@ -65,7 +69,9 @@ fn statistics_of_clocks_are_those_of_clocks() {
     let got = answer(at, &["stats", "clocks.npz", "--raster", "r.svg", "--rates", "v.svg"]);
     assert_eq!((&got["neurons"], &got["spikes"]), (&Value::from(3), &Value::from(219)));
     assert_eq!(number(&got["stop_ms"]), 1000.0);
-    assert!((number(&got["mean_rate_hz"]["E"]) - 99.5).abs() < 1e-9 && number(&got["mean_rate_hz"]["I"]) == 20.0);
+    assert!(
+        (number(&got["mean_rate_hz"]["E"]) - 99.5).abs() < 1e-9 && number(&got["mean_rate_hz"]["I"]) == 20.0
+    );
     for key in ["cv_isi", "cv2_isi", "lv_isi"] {
         assert!(number(&got[key]["E"]).abs() < 1e-12 && number(&got[key]["I"]).abs() < 1e-12, "{got}");
     }
@@ -76,7 +82,10 @@ fn statistics_of_clocks_are_those_of_clocks() {
     }
     // Silent neurons are counted where their number is known.
     let sized = answer(at, &["stats", "clocks.npz", "--sizes", "10,4", "--stop-ms", "2000"]);
-    assert!((number(&sized["mean_rate_hz"]["E"]) - 9.95).abs() < 1e-9 && number(&sized["mean_rate_hz"]["I"]) == 2.5);
+    assert!(
+        (number(&sized["mean_rate_hz"]["E"]) - 9.95).abs() < 1e-9
+            && number(&sized["mean_rate_hz"]["I"]) == 2.5
+    );
 }
 
 #[test]
@@ -115,17 +124,25 @@ fn a_network_is_taught_and_its_weights_are_written() {
     let base = ["fit-spikes", "--target", "round.npz", "--epochs", "40", "--seed", "3"];
     let with = |more: &[&'static str]| base.iter().chain(more).copied().collect::<Vec<_>>();
     let got = answer(at, &with(&["--out", "w.npz", "--spikes", "s.npz", "--raster", "s.svg"]));
-    assert_eq!((&got["neurons"], &got["steps"], &got["test"]["steps"]), (&12.into(), &200.into(), &200.into()));
-    assert_eq!((&got["target_spikes"], &got["dropped_neurons"], &got["merged_spikes"]), (&200.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&got["neurons"], &got["steps"], &got["test"]["steps"]),
+        (&12.into(), &200.into(), &200.into())
+    );
+    assert_eq!(
+        (&got["target_spikes"], &got["dropped_neurons"], &got["merged_spikes"]),
+        (&200.into(), &0.into(), &0.into())
+    );
     assert!(number(&got["best"]["van_rossum"]) < number(&got["before"]["van_rossum"]), "{got}");
     let file = ArrayFile::open(&at.join("w.npz")).unwrap();
     assert_eq!(file.read_f64_2("weights").unwrap().dim(), (12, 12));
     assert_eq!(file.read_f64_1("van_rossum").unwrap().len(), 41);
     assert_eq!(file.read_i64_1("neurons").unwrap()[1], 3);
-    assert!((file.read_f64_1("van_rossum").unwrap()[got["best_epoch"].as_u64().unwrap() as usize]
-        - number(&got["best"]["van_rossum"]))
-    .abs()
-        < 1e-12);
+    assert!(
+        (file.read_f64_1("van_rossum").unwrap()[got["best_epoch"].as_u64().unwrap() as usize]
+            - number(&got["best"]["van_rossum"]))
+        .abs()
+            < 1e-12
+    );
     // The spikes are those of the network, under the targets' numbers; statistics read them.
     let fired = SpikeTrains::read(&at.join("s.npz")).unwrap();
     assert!(fired.neurons().iter().all(|n| n % 3 == 0) && fired.population_names() == ["E", "I"]);
@@ -151,9 +168,33 @@ fn masks_signs_and_known_input_are_kept() {
     let got = answer(
         at,
         &[
-            "fit-spikes", "--target", "round.npz", "--epochs", "10", "--mask", "m.npz", "--drive", "d.npz", "--inhibitory",
-            "I", "--max-weight", "0.5", "--eta-home", "0.05", "--pool-source", "target", "--update", "multiplicative",
-            "--homeostasis", "scaling", "--empty-pool", "0.1", "--test-fraction", "0", "--out", "w.npz",
+            "fit-spikes",
+            "--target",
+            "round.npz",
+            "--epochs",
+            "10",
+            "--mask",
+            "m.npz",
+            "--drive",
+            "d.npz",
+            "--inhibitory",
+            "I",
+            "--max-weight",
+            "0.5",
+            "--eta-home",
+            "0.05",
+            "--pool-source",
+            "target",
+            "--update",
+            "multiplicative",
+            "--homeostasis",
+            "scaling",
+            "--empty-pool",
+            "0.1",
+            "--test-fraction",
+            "0",
+            "--out",
+            "w.npz",
         ],
     );
     assert!(got["test"].is_null() && got["steps"] == 400, "{got}");

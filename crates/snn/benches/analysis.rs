@@ -42,7 +42,8 @@ fn populations(c: &mut Criterion) {
     let mut group = c.benchmark_group("population");
     group.sample_size(10);
     for n in [50, 200] {
-        let trains = Trains::new((0..n).map(|i| times(50, i)).collect(), 0.0, 1000.0).expect("times are sorted");
+        let trains =
+            Trains::new((0..n).map(|i| times(50, i)).collect(), 0.0, 1000.0).expect("times are sorted");
         group.bench_function(BenchmarkId::new("van-rossum-matrix", n), |bench| {
             bench.iter(|| trains.pairwise(|a, b| van_rossum(a, b, 20.0, VanRossum::Unit)));
         });
@@ -68,10 +69,13 @@ fn epochs(c: &mut Criterion) {
     let mut group = c.benchmark_group("pspm");
     group.sample_size(10);
     for neurons in [40, 200] {
-        let world = Experiment { neurons, ..Experiment::default() }.build(1).expect("the sheet's sizes are valid");
-        let mut network = LifNetwork::new(world.student.clone(), Default::default()).expect("drawn weights are valid");
+        let world =
+            Experiment { neurons, ..Experiment::default() }.build(1).expect("the sheet's sizes are valid");
+        let mut network =
+            LifNetwork::new(world.student.clone(), Default::default()).expect("drawn weights are valid");
         group.bench_function(BenchmarkId::new("simulate", neurons), |bench| {
-            let mut raster = Raster::silent(neurons, world.target.steps()).expect("there are neurons and steps");
+            let mut raster =
+                Raster::silent(neurons, world.target.steps()).expect("there are neurons and steps");
             bench.iter(|| network.simulate(black_box(&world.drive), &mut raster));
         });
         group.bench_function(BenchmarkId::new("pools", neurons), |bench| {

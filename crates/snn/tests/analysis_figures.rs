@@ -18,6 +18,12 @@ fn a_recording_is_sorted_by_neuron() {
     assert_eq!((trains.ids(), trains.population()), (&[0, 3, 70_000][..], &[0, 0, 1][..]));
     assert_eq!(trains.times_ms(0), [1.0, 2.0]);
     assert_eq!((trains.len(), trains.spikes(), trains.duration_ms()), (3, 5, 20.0));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spikes.npz");
+    recording().write(&path).unwrap();
+    assert_eq!(Trains::read(&path, None, 0.0, 20.0).unwrap(), trains);
+    let absent = Trains::read(&folder.path().join("absent.npz"), None, 0.0, 20.0);
+    assert!(matches!(&absent, Err(Error::File { path, .. }) if path.ends_with("absent.npz")), "{absent:?}");
     // Named neurons, one of which is silent; and a window that leaves spikes out.
     let some = Trains::from_recording(&recording(), Some(&[5, 70_000]), 1.5, 20.0).unwrap();
     assert_eq!((some.times_ms(0), some.times_ms(1)), (&[][..], &[10.0][..]));
@@ -31,7 +37,10 @@ fn a_neuron_in_two_populations_and_times_out_of_order_are_refused() {
     let mut back = recording();
     back.push(5, 0.1, Stamp::Nest, 0, 0).unwrap();
     let refused = Trains::from_recording(&back, None, 0.0, 20.0);
-    assert!(matches!(&refused, Err(Error::SpikeTime { train, index: 2, .. }) if train == "neuron 0"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Error::SpikeTime { train, index: 2, .. }) if train == "neuron 0"),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -157,7 +157,11 @@ fn avalanches_and_their_ratio() {
     let found: Vec<(u64, u64)> = avalanches(&activity).iter().map(|a| (a.size, a.duration)).collect();
     assert_eq!(found, [(5, 2), (1, 1), (7, 3)]);
     // Bins with spikes and a next one: 2->3, 3->0, 1->0, 4->2, 2->1.
-    near("mean", branching_ratio(&activity, Branching::MeanOfRatios).unwrap(), (1.5 + 0.0 + 0.0 + 0.5 + 0.5) / 5.0);
+    near(
+        "mean",
+        branching_ratio(&activity, Branching::MeanOfRatios).unwrap(),
+        (1.5 + 0.0 + 0.0 + 0.5 + 0.5) / 5.0,
+    );
     near("sums", branching_ratio(&activity, Branching::RatioOfSums).unwrap(), 6.0 / 12.0);
     assert!(branching_ratio(&[0, 0, 3], Branching::MeanOfRatios).is_err());
     let trains = Trains::new(vec![vec![1.0, 4.0], vec![2.0, 10.0]], 0.0, 20.0).unwrap();
@@ -171,10 +175,15 @@ fn exponents_maximise_the_likelihood() {
         (1..200_u64).flat_map(|x| vec![x; (1e6 * (x as f64).powf(-2.5)).round() as usize]).collect();
     let fit = power_law(&values, 1).unwrap();
     assert!((fit.alpha - 2.5).abs() < 5e-3, "{fit:?}");
-    assert!(fit.ks < 1e-3 && (fit.standard_error * (values.len() as f64).sqrt() - 1.3).abs() < 0.4, "{fit:?}");
+    assert!(
+        fit.ks < 1e-3 && (fit.standard_error * (values.len() as f64).sqrt() - 1.3).abs() < 0.4,
+        "{fit:?}"
+    );
     // The tail above 5 has the same exponent.
     assert!((power_law(&values, 5).unwrap().alpha - 2.5).abs() < 0.05);
-    assert!(power_law(&[3, 3, 3], 3).is_err() && power_law(&[1, 2], 0).is_err() && power_law(&[1], 1).is_err());
+    assert!(
+        power_law(&[3, 3, 3], 3).is_err() && power_law(&[1, 2], 0).is_err() && power_law(&[1], 1).is_err()
+    );
 }
 
 #[test]

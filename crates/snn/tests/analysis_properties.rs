@@ -19,7 +19,8 @@ fn train() -> impl Strategy<Value = Vec<f64>> {
 
 /// Trains on a grid, so that spikes coincide.
 fn gridded() -> impl Strategy<Value = Vec<f64>> {
-    proptest::collection::btree_set(0_u32..40, 0..25).prop_map(|s| s.into_iter().map(|t| f64::from(t) * 2.5).collect())
+    proptest::collection::btree_set(0_u32..40, 0..25)
+        .prop_map(|s| s.into_iter().map(|t| f64::from(t) * 2.5).collect())
 }
 
 fn mixed() -> impl Strategy<Value = Vec<f64>> {
@@ -180,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn distances_of_samples(a in proptest::collection::vec(-9.0..9.0_f64, 1..30), b in proptest::collection::vec(-9.0..9.0_f64, 1..30), by in 0.0..5.0) {
+    fn distances_of_samples(a in proptest::collection::vec(-9.0..9.0_f64, 1..30), b in proptest::collection::vec(-9.0..9.0_f64, 1..30), by in 0.0..5.0_f64) {
         let moved: Vec<f64> = a.iter().map(|x| x + by).collect();
         prop_assert!((wasserstein(&a, &moved).unwrap() - by).abs() < 1e-9);
         prop_assert_eq!(ks_two_sample(&a, &a).unwrap(), 0.0);

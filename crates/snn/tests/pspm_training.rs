@@ -30,7 +30,10 @@ fn targets_of_the_initial_weights_change_nothing() {
     let report = train(&mut network, &world.target, &world.drive, &everything).unwrap();
     assert!(world.target.spikes() > 50);
     for epoch in &report.history {
-        assert_eq!((epoch.van_rossum, epoch.f1, epoch.missed, epoch.extra, epoch.updates), (0.0, 1.0, 0, 0, 0));
+        assert_eq!(
+            (epoch.van_rossum, epoch.f1, epoch.missed, epoch.extra, epoch.updates),
+            (0.0, 1.0, 0, 0, 0)
+        );
     }
     assert_eq!((&report.best_weights, &report.last_weights), (&world.truth, &world.truth));
     assert_eq!((report.best_epoch, report.unreproducible), (0, 0));
@@ -42,7 +45,8 @@ fn local_updates_bring_spikes_nearer_and_random_pools_do_not() {
     let conditions = [Condition::Untrained, Condition::Local, Condition::RandomPool];
     let base = PspmConfig { epochs: 80, ..PspmConfig::default() };
     let runs = sweep(&small(), &base, &conditions, &seeds).unwrap();
-    let ratio = |condition| runs.iter().filter(|r| r.condition == condition).map(|r| r.ratio()).sum::<f64>() / 3.0;
+    let ratio =
+        |condition| runs.iter().filter(|r| r.condition == condition).map(|r| r.ratio()).sum::<f64>() / 3.0;
     assert_eq!(ratio(Condition::Untrained), 1.0);
     let (local, random) = (ratio(Condition::Local), ratio(Condition::RandomPool));
     assert!(local < 0.7 && local < random - 0.1, "{local} {random}");
@@ -114,7 +118,8 @@ fn masks_bounds_and_signs_are_kept() {
 fn every_synapse_and_event_has_an_amount_of_its_own() {
     // Two sources fire alike before each target of neuron 2, which is silent: only fresh draws tell them apart.
     let target = Raster::from_trains(vec![vec![], vec![], vec![12, 22, 32]], 40).unwrap();
-    let events: Vec<(u32, u32, f64)> = [10, 20, 30].into_iter().flat_map(|t| [(0, t, 2.0), (1, t, 2.0)]).collect();
+    let events: Vec<(u32, u32, f64)> =
+        [10, 20, 30].into_iter().flat_map(|t| [(0, t, 2.0), (1, t, 2.0)]).collect();
     let drive = Drive::from_events(&events, 3, 40).unwrap();
     let mut network = LifNetwork::new(Array2::zeros((3, 3)), Lif::default()).unwrap();
     let config = PspmConfig { epochs: 1, ..config() };
@@ -148,7 +153,9 @@ fn an_empty_pool_raises_all_inputs_where_it_is_asked_to() {
     let start = ndarray::arr2(&[[0.0, 0.25], [0.5, 0.0]]);
     let run = |empty_pool| {
         let mut network = LifNetwork::new(start.clone(), Lif::default()).unwrap();
-        train(&mut network, &target, &drive, &PspmConfig { epochs: 1, empty_pool, ..config() }).unwrap().last_weights
+        train(&mut network, &target, &drive, &PspmConfig { epochs: 1, empty_pool, ..config() })
+            .unwrap()
+            .last_weights
     };
     assert_eq!(run(None), start);
     let raised = run(Some(0.1));
@@ -162,9 +169,11 @@ fn pools_may_come_from_the_targets() {
     let drive = Drive::bernoulli(2, 20, 0.0, 1.0, 0).unwrap();
     let run = |pool_source| {
         let mut network = LifNetwork::new(Array2::zeros((2, 2)), Lif::default()).unwrap();
-        train(&mut network, &target, &drive, &PspmConfig { epochs: 1, pool_source, ..config() }).unwrap().last_weights
+        train(&mut network, &target, &drive, &PspmConfig { epochs: 1, pool_source, ..config() })
+            .unwrap()
+            .last_weights
     };
-    assert_eq!(run(PoolSource::Model), Array2::zeros((2, 2)));
+    assert_eq!(run(PoolSource::Model), Array2::<f64>::zeros((2, 2)));
     let taught = run(PoolSource::Target);
     assert!(taught[[1, 0]] > 0.0 && taught[[0, 1]] == 0.0, "{taught}");
 }
@@ -174,11 +183,16 @@ fn what_cannot_be_taught_is_refused_or_said() {
     let world = small().build(9).unwrap();
     let mut network = LifNetwork::new(world.student.clone(), Lif::default()).unwrap();
     let mut refused = |config: PspmConfig| {
-        matches!(train(&mut network, &world.target, &world.drive, &config), Err(Error::Parameter { .. } | Error::Shape { .. }))
+        matches!(
+            train(&mut network, &world.target, &world.drive, &config),
+            Err(Error::Parameter { .. } | Error::Shape { .. })
+        )
     };
     assert!(refused(PspmConfig { pool: 0, ..config() }) && refused(PspmConfig { epochs: 0, ..config() }));
     for bad in [f64::NAN, -0.1, f64::INFINITY] {
-        assert!(refused(PspmConfig { eta: bad, ..config() }) && refused(PspmConfig { eta_home: bad, ..config() }));
+        assert!(
+            refused(PspmConfig { eta: bad, ..config() }) && refused(PspmConfig { eta_home: bad, ..config() })
+        );
         assert!(refused(PspmConfig { tau_steps: bad, ..config() }));
         assert!(refused(PspmConfig { empty_pool: Some(bad), ..config() }));
     }
@@ -194,10 +208,17 @@ fn what_cannot_be_taught_is_refused_or_said() {
     let other = Raster::silent(20, 299).unwrap();
     assert!(train(&mut network, &other, &world.drive, &config()).is_err());
     assert!(train(&mut network, &Raster::silent(19, 300).unwrap(), &world.drive, &config()).is_err());
-    assert!(Raster::from_trains(vec![vec![3, 3]], 5).is_err() && Raster::from_trains(vec![vec![5]], 5).is_err());
+    assert!(
+        Raster::from_trains(vec![vec![3, 3]], 5).is_err() && Raster::from_trains(vec![vec![5]], 5).is_err()
+    );
     assert!(Raster::silent(0, 5).is_err() && Raster::silent(5, 0).is_err());
-    assert!(Drive::from_events(&[(0, 9, 1.0)], 1, 5).is_err() && Drive::from_events(&[(0, 1, f64::NAN)], 1, 5).is_err());
-    assert!(match_is_refused() && weight_correlation(&Array2::zeros((2, 2)), &Array2::zeros((3, 3))).is_err());
+    assert!(
+        Drive::from_events(&[(0, 9, 1.0)], 1, 5).is_err()
+            && Drive::from_events(&[(0, 1, f64::NAN)], 1, 5).is_err()
+    );
+    assert!(
+        match_is_refused() && weight_correlation(&Array2::zeros((2, 2)), &Array2::zeros((3, 3))).is_err()
+    );
     // Spikes closer than the refractory time: said, not refused.
     let close = Raster::from_trains((0..20).map(|_| vec![10, 11, 13, 16]).collect(), 300).unwrap();
     assert_eq!(train(&mut network, &close, &world.drive, &config()).unwrap().unreproducible, 40);
@@ -245,5 +266,8 @@ fn the_probabilistic_network_is_the_one_that_counts_neurons() {
     let distance = ks_two_sample(&one, &other).unwrap();
     assert!(distance < 1.36 * (2.0 / 2000.0_f64).sqrt(), "{distance}");
     assert!(UniformPif::new(0, 0.5).is_err() && UniformPif::new(5, f64::NAN).is_err());
-    assert!(PifNetwork::uniform_weights(1, 0.5).is_err() && PifNetwork::new(Array2::zeros((2, 2)), 1.5, 0, 0).is_err());
+    assert!(
+        PifNetwork::uniform_weights(1, 0.5).is_err()
+            && PifNetwork::new(Array2::zeros((2, 2)), 1.5, 0, 0).is_err()
+    );
 }

@@ -28,10 +28,7 @@ pub fn avalanches(counts: &[u32]) -> Vec<Avalanche> {
     counts
         .split(|c| *c == 0)
         .filter(|run| !run.is_empty())
-        .map(|run| Avalanche {
-            size: run.iter().map(|c| u64::from(*c)).sum(),
-            duration: run.len() as u64,
-        })
+        .map(|run| Avalanche { size: run.iter().map(|c| u64::from(*c)).sum(), duration: run.len() as u64 })
         .collect()
 }
 
@@ -49,7 +46,11 @@ pub fn branching_ratio(counts: &[u32], how: Branching) -> Result<f64> {
         descendants += u64::from(pair[1]);
     }
     if bins == 0 {
-        return Err(Error::TooFew { what: "branching ratio: bins with spikes".to_owned(), needed: 1, found: 0 });
+        return Err(Error::TooFew {
+            what: "branching ratio: bins with spikes".to_owned(),
+            needed: 1,
+            found: 0,
+        });
     }
     Ok(match how {
         Branching::MeanOfRatios => ratios / bins as f64,
@@ -65,7 +66,11 @@ pub fn branching_ratio(counts: &[u32], how: Branching) -> Result<f64> {
 pub fn mean_event_interval_ms(trains: &Trains) -> Result<f64> {
     let spikes = trains.spikes();
     if spikes < 2 {
-        return Err(Error::TooFew { what: "interval between events: spikes".to_owned(), needed: 2, found: spikes });
+        return Err(Error::TooFew {
+            what: "interval between events: spikes".to_owned(),
+            needed: 2,
+            found: spikes,
+        });
     }
     let ends = trains.iter().filter_map(|t| Some((*t.first()?, *t.last()?)));
     let (first, last) = ends.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), (a, b)| (l.min(a), h.max(b)));

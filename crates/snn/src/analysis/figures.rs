@@ -59,7 +59,8 @@ pub fn raster_svg(trains: &Trains, title: &str) -> Result<String> {
         for (row, train) in rows.iter().enumerate() {
             let colour = colour(trains.population()[*train]);
             let row = row as f64;
-            let tick = |t: &f64| PathElement::new(vec![(*t, row + 0.1), (*t, row + 0.9)], colour.stroke_width(1));
+            let tick =
+                |t: &f64| PathElement::new(vec![(*t, row + 0.1), (*t, row + 0.9)], colour.stroke_width(1));
             chart.draw_series(trains.times_ms(*train).iter().map(tick)).map_err(fail)?;
         }
         root.present().map_err(fail)?;
@@ -74,7 +75,8 @@ pub fn raster_svg(trains: &Trains, title: &str) -> Result<String> {
 pub fn rates_svg(trains: &Trains, bin_ms: f64, title: &str) -> Result<String> {
     let mut curves = Vec::new();
     for (index, name) in trains.population_names().iter().enumerate() {
-        let members = || trains.population().iter().zip(trains.iter()).filter(|(p, _)| usize::from(**p) == index);
+        let members =
+            || trains.population().iter().zip(trains.iter()).filter(|(p, _)| usize::from(**p) == index);
         if members().next().is_none() {
             continue;
         }

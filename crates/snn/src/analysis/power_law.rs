@@ -44,7 +44,11 @@ pub fn power_law(values: &[u64], x_min: u64) -> Result<PowerLaw> {
     let cost = |alpha: f64| alpha * mean_ln + scaled_zeta(alpha, start).ln();
     let alpha = golden_section(cost, 1.0 + 1e-9, STEEPEST);
     if alpha > STEEPEST - 1e-3 {
-        return Err(Error::parameter("exponent", alpha, format!("below {STEEPEST}: the values hardly spread")));
+        return Err(Error::parameter(
+            "exponent",
+            alpha,
+            format!("below {STEEPEST}: the values hardly spread"),
+        ));
     }
     let h = (1e-3 * (alpha - 1.0)).max(1e-6);
     let curvature = (cost(alpha + h) - 2.0 * cost(alpha) + cost(alpha - h)) / (h * h);

@@ -1,6 +1,7 @@
 //! The spike trains of a population in one window of time.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -34,14 +35,7 @@ impl Trains {
         }
         let population = vec![0; times_ms.len()];
         let population_names = vec![String::new()];
-        Ok(Self {
-            times_ms,
-            ids: (0..neurons).collect(),
-            population,
-            population_names,
-            start_ms,
-            stop_ms,
-        })
+        Ok(Self { times_ms, ids: (0..neurons).collect(), population, population_names, start_ms, stop_ms })
     }
 
     /// The trains of a recording between two times; spikes outside are left out. `ids` are the global indices to take, in
@@ -79,6 +73,15 @@ impl Trains {
         let (population, times_ms) = taken.unzip();
         let population_names = spikes.population_names().to_vec();
         Ok(Self { times_ms, ids, population, population_names, start_ms, stop_ms })
+    }
+
+    /// The trains of a spikes file, as [`Trains::from_recording`] takes them.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read, and those of [`Trains::from_recording`].
+    pub fn read(path: &Path, ids: Option<&[u32]>, start_ms: f64, stop_ms: f64) -> Result<Self> {
+        let spikes = SpikeTrains::read(path).map_err(|e| Error::file(path, e))?;
+        Self::from_recording(&spikes, ids, start_ms, stop_ms)
     }
 
     /// Number of trains.
@@ -158,7 +161,9 @@ impl Trains {
         let n = self.len();
         let rows = (0..n)
             .into_par_iter()
-            .map(|i| (i..n).map(|j| measure(&self.times_ms[i], &self.times_ms[j])).collect::<Result<Vec<f64>>>())
+            .map(|i| {
+                (i..n).map(|j| measure(&self.times_ms[i], &self.times_ms[j])).collect::<Result<Vec<f64>>>()
+            })
             .collect::<Vec<_>>();
         let mut matrix = Array2::zeros((n, n));
         for (i, row) in rows.into_iter().enumerate() {
@@ -185,9 +190,8 @@ pub(super) fn window(start_ms: f64, stop_ms: f64) -> Result<()> {
 
 /// Refuses times that are not finite or not in ascending order.
 pub(super) fn sorted(train: impl Fn() -> String, times_ms: &[f64]) -> Result<()> {
-    let fault = |index: usize, why| {
-        Err(Error::SpikeTime { train: train(), index, time_ms: times_ms[index], why })
-    };
+    let fault =
+        |index: usize, why| Err(Error::SpikeTime { train: train(), index, time_ms: times_ms[index], why });
     if let Some(index) = times_ms.iter().position(|t| !t.is_finite()) {
         return fault(index, "is not finite");
     }

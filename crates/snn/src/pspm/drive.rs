@@ -151,5 +151,9 @@ impl Drive {
 }
 
 fn finite(amplitude: f64) -> Result<()> {
-    if amplitude.is_finite() { Ok(()) } else { Err(Error::parameter("amplitude of the input", amplitude, "finite")) }
+    if amplitude.is_finite() {
+        Ok(())
+    } else {
+        Err(Error::parameter("amplitude of the input", amplitude, "finite"))
+    }
 }

@@ -217,7 +217,9 @@ fn run(experiment: &Experiment, base: &PspmConfig, condition: Condition, seed: u
     };
     let (best, last) = (judge(&report.best_weights)?, judge(&report.last_weights)?);
     let before = match condition {
-        Condition::ShuffledTargets => judge(&random_weights(experiment.neurons, experiment.gain, 1.0, seed, 1)?)?,
+        Condition::ShuffledTargets => {
+            judge(&random_weights(experiment.neurons, experiment.gain, 1.0, seed, 1)?)?
+        }
         _ => report.before,
     };
     Ok(Run {

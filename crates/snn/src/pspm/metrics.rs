@@ -53,7 +53,8 @@ pub fn similarity(target: &Raster, model: &Raster, window: u32, tau_steps: f64) 
     let (counts, other_counts) = (target.population(), model.population());
     let (bursts, other_bursts) = (avalanches(&counts), avalanches(&other_counts));
     let sizes = |all: &[crate::analysis::Avalanche]| all.iter().map(|a| a.size as f64).collect::<Vec<_>>();
-    let durations = |all: &[crate::analysis::Avalanche]| all.iter().map(|a| a.duration as f64).collect::<Vec<_>>();
+    let durations =
+        |all: &[crate::analysis::Avalanche]| all.iter().map(|a| a.duration as f64).collect::<Vec<_>>();
     Ok(Similarity {
         van_rossum,
         similarity: (silence > 0.0).then(|| 1.0 - van_rossum / silence),

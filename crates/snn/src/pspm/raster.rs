@@ -148,7 +148,8 @@ impl Raster {
     /// The intervals between successive spikes of the same neuron, in steps, neuron by neuron.
     #[must_use]
     pub fn intervals(&self) -> Vec<f64> {
-        let of = |train: &Vec<u32>| train.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect::<Vec<_>>();
+        let of =
+            |train: &Vec<u32>| train.windows(2).map(|pair| f64::from(pair[1] - pair[0])).collect::<Vec<_>>();
         self.trains.iter().flat_map(of).collect()
     }
 

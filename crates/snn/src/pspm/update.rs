@@ -64,8 +64,11 @@ impl Lesson<'_> {
     /// stream of its own: the result is the same for any number of threads.
     pub(super) fn apply(&self, weights: &mut [f64]) -> Tally {
         let n = self.targets.neurons();
-        let scratch =
-            || Scratch { matching: Matching::default(), change: vec![0.0; n], members: Vec::with_capacity(n) };
+        let scratch = || Scratch {
+            matching: Matching::default(),
+            change: vec![0.0; n],
+            members: Vec::with_capacity(n),
+        };
         let tallies: Vec<Tally> = weights
             .par_chunks_mut(n)
             .enumerate()

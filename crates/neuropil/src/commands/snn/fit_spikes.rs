@@ -1,19 +1,21 @@
 //! `neuropil snn fit-spikes`: teaches a recurrent network to fire given trains.
 
+mod answer;
+
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use ndarray::{Array2, ArrayView1};
 use recordings::SpikeTrains;
 use recordings::arrays::{ArrayFile, Npz};
-use schemars::JsonSchema;
-use serde::Serialize;
 use snn::analysis::{Trains, raster_svg};
 use snn::pspm::{
     Drive, Homeostasis, Lif, LifNetwork, Polarity, PoolSource, PspmConfig, PspmReport, Raster, Similarity,
     SpikingNetwork, Update, random_weights, similarity, train,
 };
 
+pub(crate) use self::answer::Answer;
+use self::answer::Test;
 use super::snn_failure;
 use super::stats::write_text;
 use crate::arguments::{positive, share};
@@ -130,94 +132,6 @@ enum Home {
     Scaling,
 }
 
-/// How near spikes are to the targets; null where one of both has too few.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Fit {
-    /// Mean over neurons of van Rossum's distance on the grid of steps, tau 10 steps.
-    van_rossum: f64,
-    /// `1 - D / D(target, silence)`.
-    similarity: Option<f64>,
-    /// F1 of spikes within the window.
-    f1: f64,
-    /// Share of spikes that answer a target.
-    precision: Option<f64>,
-    /// Share of targets that are answered.
-    recall: Option<f64>,
-    /// Spikes over target spikes.
-    count_ratio: Option<f64>,
-    /// Kolmogorov-Smirnov distance of the intervals.
-    isi_ks: Option<f64>,
-    /// 1-Wasserstein distance of the intervals in steps.
-    isi_wasserstein_steps: Option<f64>,
-    /// Kolmogorov-Smirnov distance of the sizes of avalanches.
-    avalanche_size_ks: Option<f64>,
-    /// Kolmogorov-Smirnov distance of their durations.
-    avalanche_duration_ks: Option<f64>,
-    /// Branching ratio of the targets.
-    branching_target: Option<f64>,
-    /// Branching ratio of the network.
-    branching_model: Option<f64>,
-}
-
-impl From<Similarity> for Fit {
-    fn from(s: Similarity) -> Self {
-        Self {
-            van_rossum: s.van_rossum,
-            similarity: s.similarity,
-            f1: s.f1,
-            precision: s.precision,
-            recall: s.recall,
-            count_ratio: s.count_ratio,
-            isi_ks: s.isi_ks,
-            isi_wasserstein_steps: s.isi_wasserstein_steps,
-            avalanche_size_ks: s.avalanche_size_ks,
-            avalanche_duration_ks: s.avalanche_duration_ks,
-            branching_target: s.branching_target,
-            branching_model: s.branching_model,
-        }
-    }
-}
-
-/// What fixed weights do on time that they were not learned from.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Test {
-    /// Its steps.
-    steps: usize,
-    /// With the weights before learning.
-    before: Fit,
-    /// With the best weights.
-    best: Fit,
-}
-
-/// The answer.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(crate) struct Answer {
-    /// Neurons of the network.
-    neurons: usize,
-    /// Neurons that were left out for their low rate.
-    dropped_neurons: usize,
-    /// Steps that were learned from.
-    steps: usize,
-    /// Target spikes in them.
-    target_spikes: usize,
-    /// Spikes lost because a neuron fired several in one step.
-    merged_spikes: usize,
-    /// Target spikes within the refractory time of another: no weights can fire them.
-    unreproducible: usize,
-    /// Passes.
-    epochs: usize,
-    /// The pass with the least van Rossum distance.
-    best_epoch: usize,
-    /// Before learning.
-    before: Fit,
-    /// With the best weights.
-    best: Fit,
-    /// With the last weights.
-    last: Fit,
-    /// On the part kept for the test.
-    test: Option<Test>,
-}
-
 impl Verb for FitSpikes {
     const NAME: &'static str = "snn.fit-spikes";
     type Answer = Answer;
@@ -227,7 +141,12 @@ impl Verb for FitSpikes {
         let task = self.task(context)?;
         let n = task.ids.len();
         let config = self.config(context, &task)?;
-        let lif = Lif { step_ms: self.step_ms, tau_ms: self.tau_ms, refractory_steps: self.refractory_steps, ..Lif::default() };
+        let lif = Lif {
+            step_ms: self.step_ms,
+            tau_ms: self.tau_ms,
+            refractory_steps: self.refractory_steps,
+            ..Lif::default()
+        };
         let initial = self.initial(context, &task, config.dale.as_deref())?;
         // Within mask, bounds and signs, where learning starts.
         let mut network = LifNetwork::new(config.constrain(&initial).map_err(bad)?, lif).map_err(bad)?;
@@ -236,16 +155,21 @@ impl Verb for FitSpikes {
             Ok((task.raster.slice(from, to)?, task.drive.slice(from, to)?))
         };
         let (targets, drive) = part(0, cut).map_err(bad)?;
-        let kept = (cut < task.raster.steps()).then(|| part(cut, task.raster.steps())).transpose().map_err(bad)?;
-        let judge = |network: &mut LifNetwork, (targets, drive): &(Raster, Drive)| -> snn::Result<Similarity> {
-            let mut raster = Raster::silent(n, targets.steps())?;
-            network.simulate(drive, &mut raster)?;
-            similarity(targets, &raster, self.window, config.tau_steps)
-        };
+        let kept =
+            (cut < task.raster.steps()).then(|| part(cut, task.raster.steps())).transpose().map_err(bad)?;
+        let judge =
+            |network: &mut LifNetwork, (targets, drive): &(Raster, Drive)| -> snn::Result<Similarity> {
+                let mut raster = Raster::silent(n, targets.steps())?;
+                network.simulate(drive, &mut raster)?;
+                similarity(targets, &raster, self.window, config.tau_steps)
+            };
         let before = kept.as_ref().map(|kept| judge(&mut network, kept)).transpose().map_err(bad)?;
         let report = train(&mut network, &targets, &drive, &config).map_err(bad)?;
         if report.unreproducible > 0 {
-            let said = format!("{} target spikes fall into a refractory time and cannot be fired", report.unreproducible);
+            let said = format!(
+                "{} target spikes fall into a refractory time and cannot be fired",
+                report.unreproducible
+            );
             document::warn(&said);
         }
         let test = match (kept, before) {
@@ -300,7 +224,8 @@ impl FitSpikes {
             return Err(Failure::input(message).at(&self.target));
         }
         let steps = (duration / self.step_ms - 1e-9).ceil().max(1.0);
-        let neurons = Trains::from_recording(&spikes, None, self.start_ms, self.start_ms + duration).map_err(bad)?;
+        let neurons =
+            Trains::from_recording(&spikes, None, self.start_ms, self.start_ms + duration).map_err(bad)?;
         let enough = |times: &[f64]| times.len() as f64 * 1000.0 / duration >= self.min_rate_hz;
         let kept: Vec<usize> = (0..neurons.len()).filter(|i| enough(neurons.times_ms(*i))).collect();
         if kept.is_empty() {
@@ -309,7 +234,8 @@ impl FitSpikes {
         }
         let n = kept.len() as f64;
         // Weights (this, best, last, transposed), pools, and events of the input.
-        let bytes = 40.0 * n * n + steps * (n / 64.0).ceil() * 16.0 + steps * (16.0 * n * self.drive_rate + 16.0);
+        let bytes =
+            40.0 * n * n + steps * (n / 64.0).ceil() * 16.0 + steps * (16.0 * n * self.drive_rate + 16.0);
         context.admit("the network and its pools", bytes.min(u64::MAX as f64) as u64)?;
         let steps = steps as usize;
         let ids: Vec<u32> = kept.iter().map(|i| neurons.ids()[*i]).collect();
@@ -320,14 +246,18 @@ impl FitSpikes {
         let drive = self.input(context, &ids, steps)?;
         let cut = ((1.0 - self.test_fraction) * steps as f64).round() as usize;
         if cut == 0 {
-            return Err(Failure::usage(format!("--test-fraction {} leaves nothing to learn from", self.test_fraction)));
+            return Err(Failure::usage(format!(
+                "--test-fraction {} leaves nothing to learn from",
+                self.test_fraction
+            )));
         }
         Ok(Task { dropped: neurons.len() - ids.len(), ids, population, raster, merged, drive, cut })
     }
 
     fn input(&self, context: &Context, ids: &[u32], steps: usize) -> Result<Drive> {
         let Some(path) = &self.drive else {
-            let drawn = Drive::bernoulli(ids.len(), steps, self.drive_rate, self.drive_amplitude, context.seed);
+            let drawn =
+                Drive::bernoulli(ids.len(), steps, self.drive_rate, self.drive_amplitude, context.seed);
             return drawn.map_err(snn_failure);
         };
         let file = ArrayFile::open(path).map_err(file_failure_at(path))?;
@@ -361,7 +291,9 @@ impl FitSpikes {
                 let file = ArrayFile::open(path).map_err(file_failure_at(path))?;
                 let all = file.read_f64_2("mask").map_err(file_failure_at(path))?;
                 if all.nrows() != all.ncols() {
-                    return Err(Failure::input(format!("mask has shape {:?}, not square", all.dim())).at(path));
+                    return Err(
+                        Failure::input(format!("mask has shape {:?}, not square", all.dim())).at(path)
+                    );
                 }
                 let rows = rows(&task.ids, all.nrows(), "mask").map_err(|f| f.at(path))?;
                 Some(Array2::from_shape_fn((rows.len(), rows.len()), |(i, j)| all[[rows[i], rows[j]]] != 0.0))
@@ -409,8 +341,11 @@ impl FitSpikes {
         let file = ArrayFile::open(path).map_err(file_failure_at(path))?;
         let weights = file.read_f64_2("weights").map_err(file_failure_at(path))?;
         let neurons = file.read_i64_1("neurons").map_err(file_failure_at(path))?;
-        if !neurons.iter().copied().eq(task.ids.iter().map(|id| i64::from(*id))) || weights.nrows() != task.ids.len() {
-            let message = format!("weights of {} other neurons than the {} targets", neurons.len(), task.ids.len());
+        if !neurons.iter().copied().eq(task.ids.iter().map(|id| i64::from(*id)))
+            || weights.nrows() != task.ids.len()
+        {
+            let message =
+                format!("weights of {} other neurons than the {} targets", neurons.len(), task.ids.len());
             return Err(Failure::input(message).at(path));
         }
         snn::pspm::check_weights(&weights.view()).map_err(|e| snn_failure(e).at(path))?;
@@ -465,7 +400,13 @@ impl FitSpikes {
         let offset = (self.start_ms / self.step_ms).round() as i64;
         for (step, i) in all {
             spikes
-                .push(i64::from(step) + offset, self.step_ms, recordings::Stamp::Nest, task.ids[i], populations[i])
+                .push(
+                    i64::from(step) + offset,
+                    self.step_ms,
+                    recordings::Stamp::Nest,
+                    task.ids[i],
+                    populations[i],
+                )
                 .map_err(|e| Failure::input(e))?;
         }
         Ok(spikes)

@@ -10,9 +10,10 @@ use recordings::{SpikeTrains, atomic};
 use schemars::JsonSchema;
 use serde::Serialize;
 use snn::analysis::{
-    Branching, Trains, VanRossum, avalanches, binarize, branching_ratio, coincidence_factor, count_correlation,
-    counts, cv, cv2, fano_factor, intervals_ms, isi_distance, local_variation, lz_normalized,
-    mean_event_interval_ms, power_law, raster_svg, rates_svg, spike_distance, van_rossum, victor_purpura,
+    Branching, Trains, VanRossum, avalanches, binarize, branching_ratio, coincidence_factor,
+    count_correlation, counts, cv, cv2, fano_factor, intervals_ms, isi_distance, local_variation,
+    lz_normalized, mean_event_interval_ms, power_law, raster_svg, rates_svg, spike_distance, van_rossum,
+    victor_purpura,
 };
 
 use super::snn_failure;
@@ -169,7 +170,8 @@ impl Verb for Stats {
         let found = last(&spikes).max(other.as_ref().map_or(f64::NEG_INFINITY, last));
         let stop_ms = self.stop_ms.unwrap_or(found);
         if self.stop_ms.is_none() && !found.is_finite() {
-            return Err(Failure::input("there is no spike; --stop-ms would say how long nothing fired").at(&self.spikes));
+            return Err(Failure::input("there is no spike; --stop-ms would say how long nothing fired")
+                .at(&self.spikes));
         }
         let trains = Trains::from_recording(&spikes, None, self.start_ms, stop_ms).map_err(bad)?;
         self.admit(context, &trains)?;
@@ -240,7 +242,8 @@ impl Stats {
         let named = trains.population_names().iter().enumerate();
         named
             .map(|(index, name)| {
-                let own = trains.population().iter().zip(trains.iter()).filter(|(p, _)| usize::from(**p) == index);
+                let own =
+                    trains.population().iter().zip(trains.iter()).filter(|(p, _)| usize::from(**p) == index);
                 let (fired, spikes) = own.fold((0, 0), |(n, s), (_, times)| (n + 1, s + times.len()));
                 let size = self.sizes.get(index).copied().unwrap_or(fired);
                 let rate = spikes as f64 * 1000.0 / (size as f64 * trains.duration_ms());
@@ -291,7 +294,8 @@ impl Stats {
     }
 
     fn compare(&self, spikes: &SpikeTrains, other: &SpikeTrains, stop_ms: f64) -> snn::Result<Comparison> {
-        let window = |s: &SpikeTrains, ids: Option<&[u32]>| Trains::from_recording(s, ids, self.start_ms, stop_ms);
+        let window =
+            |s: &SpikeTrains, ids: Option<&[u32]>| Trains::from_recording(s, ids, self.start_ms, stop_ms);
         let mut ids: Vec<u32> = window(spikes, None)?.ids().to_vec();
         ids.extend(window(other, None)?.ids());
         ids.sort_unstable();
@@ -318,7 +322,8 @@ impl Stats {
             victor_purpura: mean(&|a, b| victor_purpura(a, b, self.cost_per_ms))?,
             isi_distance: mean(&|a, b| isi_distance(a, b, start, stop_ms))?,
             spike_distance: mean(&|a, b| spike_distance(a, b, start, stop_ms))?,
-            coincidence_factor: (!gammas.is_empty()).then(|| gammas.iter().sum::<f64>() / gammas.len() as f64),
+            coincidence_factor: (!gammas.is_empty())
+                .then(|| gammas.iter().sum::<f64>() / gammas.len() as f64),
         })
     }
 }

@@ -77,10 +77,14 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     );
     let over = differences(&shuffled.ratios(), &ratios);
     push(
-        Measurement::lower_bound("shuffled targets minus local: ratio of distances to the true targets (lower bound)", &over, 0.0)
-            .baseline(mean(&ratios))
-            .control(mean(&shuffled.ratios()))
-            .note("baseline: local; control: taught intervals in random order"),
+        Measurement::lower_bound(
+            "shuffled targets minus local: ratio of distances to the true targets (lower bound)",
+            &over,
+            0.0,
+        )
+        .baseline(mean(&ratios))
+        .control(mean(&shuffled.ratios()))
+        .note("baseline: local; control: taught intervals in random order"),
     );
 
     // Line 2.
@@ -94,15 +98,21 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     );
     let count = |r: &Run| r.best.count_ratio.unwrap_or(f64::NAN);
     let counts = home.each(count);
-    let farthest = counts.iter().copied().fold(1.0, |far: f64, c| {
-        if (c - 1.0).abs() > (far - 1.0).abs() || c.is_nan() { c } else { far }
-    });
+    let farthest = counts
+        .iter()
+        .copied()
+        .fold(1.0, |far: f64, c| if (c - 1.0).abs() > (far - 1.0).abs() || c.is_nan() { c } else { far });
     push(
-        Measurement::within("homeostasis: spikes over target spikes, the seed farthest from 1", farthest, 0.85, 1.15)
-            .baseline(mean(&home.each(|r| r.before.count_ratio.unwrap_or(f64::NAN))))
-            .control(mean(&random.each(count)))
-            .interval_of(&counts)
-            .note(format!("mean {:.3}; baseline: before; control: random pools", mean(&counts))),
+        Measurement::within(
+            "homeostasis: spikes over target spikes, the seed farthest from 1",
+            farthest,
+            0.85,
+            1.15,
+        )
+        .baseline(mean(&home.each(|r| r.before.count_ratio.unwrap_or(f64::NAN))))
+        .control(mean(&random.each(count)))
+        .interval_of(&counts)
+        .note(format!("mean {:.3}; baseline: before; control: random pools", mean(&counts))),
     );
     let apart = differences(&both.ratios(), &ratios);
     push(
@@ -115,19 +125,27 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     // Line 3.
     let correlations = local.each(|r| r.weight_correlation);
     push(
-        Measurement::at_most("local: correlation of learned with true weights, greatest of the seeds", greatest(&correlations), 0.7)
-            .baseline(mean(&untrained.each(|r| r.weight_correlation)))
-            .control(mean(&home.each(|r| r.weight_correlation)))
-            .interval_of(&correlations)
-            .note(format!("mean {:.3}; baseline: not trained; control: homeostasis alone", mean(&correlations))),
+        Measurement::at_most(
+            "local: correlation of learned with true weights, greatest of the seeds",
+            greatest(&correlations),
+            0.7,
+        )
+        .baseline(mean(&untrained.each(|r| r.weight_correlation)))
+        .control(mean(&home.each(|r| r.weight_correlation)))
+        .interval_of(&correlations)
+        .note(format!("mean {:.3}; baseline: not trained; control: homeostasis alone", mean(&correlations))),
     );
     let f1 = local.each(|r| r.best.f1);
     push(
-        Measurement::at_least("local: F1 of the spikes of these weights, least of the seeds", least(&f1), 0.5)
-            .baseline(mean(&local.each(|r| r.before.f1)))
-            .control(mean(&random.each(|r| r.best.f1)))
-            .interval_of(&f1)
-            .note("spikes are alike while weights are not; baseline: before; control: random pools"),
+        Measurement::at_least(
+            "local: F1 of the spikes of these weights, least of the seeds",
+            least(&f1),
+            0.5,
+        )
+        .baseline(mean(&local.each(|r| r.before.f1)))
+        .control(mean(&random.each(|r| r.best.f1)))
+        .interval_of(&f1)
+        .note("spikes are alike while weights are not; baseline: before; control: random pools"),
     );
 
     let curve = |name: &str, runs: &[&Run]| Series {
@@ -150,15 +168,10 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
         ],
     )?);
     let sparse = mean(&sparse.iter().map(Run::ratio).collect::<Vec<_>>());
-    let mut ratios: Vec<(String, f64)> = [
-        ("local", &local),
-        ("home", &home),
-        ("both", &both),
-        ("shuffled", &shuffled),
-        ("random", &random),
-    ]
-    .map(|(name, group)| (name.to_owned(), mean(&group.ratios())))
-    .into();
+    let mut ratios: Vec<(String, f64)> =
+        [("local", &local), ("home", &home), ("both", &both), ("shuffled", &shuffled), ("random", &random)]
+            .map(|(name, group)| (name.to_owned(), mean(&group.ratios())))
+            .into();
     ratios.push(("sparse".to_owned(), sparse));
     outcome.figures.push(bars(
         "Distance to the true targets after learning",
