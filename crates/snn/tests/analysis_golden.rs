@@ -50,6 +50,24 @@ fn distances_match_elephant() {
 }
 
 #[test]
+fn isi_and_spike_distance_match_pyspike() {
+    let file = fixture("pyspike_metrics.json");
+    let all = file["trains_ms"].as_array().unwrap().iter().map(numbers).collect();
+    let trains = Trains::new(all, 0.0, 1000.0).unwrap();
+    type Measure = fn(&[f64], &[f64], f64, f64) -> snn::Result<f64>;
+    let measures: [(&str, Measure); 2] =
+        [("isi_distance", isi_distance), ("spike_distance", spike_distance)];
+    for (key, measure) in measures {
+        let got = trains.pairwise(|a, b| measure(a, b, 0.0, 1000.0)).unwrap();
+        for (i, row) in file[key].as_array().unwrap().iter().enumerate() {
+            for (j, expected) in numbers(row).into_iter().enumerate() {
+                near(&format!("{key} {i} {j}"), got[[i, j]], expected);
+            }
+        }
+    }
+}
+
+#[test]
 fn irregularity_matches_elephant() {
     let (file, trains) = elephant();
     type Measure = fn(&[f64]) -> snn::Result<f64>;

@@ -23,9 +23,9 @@ const PROBABILITY: f64 = 0.04;
 /// What an event adds to the student's potential; its threshold is 1.
 const AMPLITUDE: f64 = 0.3;
 /// Gain of the student's initial weights.
-const GAIN: f64 = 0.6;
-const ETA_HOME: f64 = 0.05;
-const EPOCHS: usize = 150;
+const GAIN: f64 = 1.2;
+const ETA_HOME: f64 = 0.02;
+const EPOCHS: usize = 300;
 
 /// What one seed gave.
 struct Found {
