@@ -36,7 +36,8 @@ fn near(what: &str, got: f64, expected: f64) {
 fn distances_match_elephant() {
     let (file, trains) = elephant();
     let matrix = |key: &str| file[key].as_array().unwrap().iter().map(numbers).collect::<Vec<_>>();
-    let check = |key: &str, measure: &(dyn Fn(&[f64], &[f64]) -> snn::Result<f64> + Sync)| {
+    type Distance = dyn Fn(&[f64], &[f64]) -> snn::Result<f64> + Sync;
+    let check = |key: &str, measure: &Distance| {
         let got = trains.pairwise(measure).unwrap();
         for (i, row) in matrix(key).iter().enumerate() {
             for (j, expected) in row.iter().enumerate() {
@@ -55,8 +56,7 @@ fn isi_and_spike_distance_match_pyspike() {
     let all = file["trains_ms"].as_array().unwrap().iter().map(numbers).collect();
     let trains = Trains::new(all, 0.0, 1000.0).unwrap();
     type Measure = fn(&[f64], &[f64], f64, f64) -> snn::Result<f64>;
-    let measures: [(&str, Measure); 2] =
-        [("isi_distance", isi_distance), ("spike_distance", spike_distance)];
+    let measures: [(&str, Measure); 2] = [("isi_distance", isi_distance), ("spike_distance", spike_distance)];
     for (key, measure) in measures {
         let got = trains.pairwise(|a, b| measure(a, b, 0.0, 1000.0)).unwrap();
         for (i, row) in file[key].as_array().unwrap().iter().enumerate() {

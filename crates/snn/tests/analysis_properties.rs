@@ -139,7 +139,7 @@ proptest! {
             prop_assert!((x - y).abs() < 1e-9 && x >= 0.0);
         }
         prop_assert!(cv2(&intervals).unwrap() <= 2.0 && local_variation(&intervals).unwrap() <= 3.0);
-        prop_assert!(cv(&vec![7.0; 5]).unwrap() < 1e-12 && cv2(&[7.0; 5]).unwrap() == 0.0);
+        prop_assert!(cv(&[7.0; 5]).unwrap() < 1e-12 && cv2(&[7.0; 5]).unwrap() == 0.0);
     }
 
     #[test]

@@ -94,8 +94,7 @@ pub(crate) fn steps_unchecked(a: &[u32], b: &[u32], steps: usize, tau_steps: f64
     let (mut i, mut j) = (0, 0);
     let (mut x, mut square) = (0.0_f64, 0.0);
     let one_less_q = -(-2.0 / tau_steps).exp_m1();
-    loop {
-        let Some(now) = earliest_step(a.get(i), b.get(j)) else { break };
+    while let Some(now) = earliest_step(a.get(i), b.get(j)) {
         if a.get(i) == Some(&now) {
             x += 1.0;
             i += 1;

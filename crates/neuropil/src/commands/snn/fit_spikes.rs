@@ -407,7 +407,7 @@ impl FitSpikes {
                     task.ids[i],
                     populations[i],
                 )
-                .map_err(|e| Failure::input(e))?;
+                .map_err(Failure::input)?;
         }
         Ok(spikes)
     }

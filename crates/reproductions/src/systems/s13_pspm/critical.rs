@@ -39,8 +39,9 @@ struct Found {
 }
 
 pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
+    let draws = plan.draws(5);
     let seeds = plan.seeds(5);
-    let found = seeds.par_iter().map(|seed| one(*seed)).collect::<Result<Vec<Found>>>()?;
+    let found = draws.par_iter().map(|seed| one(*seed)).collect::<Result<Vec<Found>>>()?;
     let each = |f: fn(&Found) -> f64| found.iter().map(f).collect::<Vec<f64>>();
     let drop = each(|f| 1.0 - f.last / f.before);
     outcome.measurements.push(
