@@ -73,7 +73,7 @@ pub(crate) struct Stats {
 }
 
 /// What lies between two trains.
-type Distance = dyn Fn(&[f64], &[f64]) -> snn::Result<f64> + Sync;
+type Distance<'a> = dyn Fn(&[f64], &[f64]) -> snn::Result<f64> + Sync + 'a;
 
 /// A figure for each population; null where it has too few spikes.
 type PerPopulation = BTreeMap<String, Option<f64>>;
@@ -304,7 +304,7 @@ impl Stats {
         ids.sort_unstable();
         ids.dedup();
         let (here, there) = (window(spikes, Some(&ids))?, window(other, Some(&ids))?);
-        let mean = |measure: &Distance| -> snn::Result<f64> {
+        let mean = |measure: &Distance<'_>| -> snn::Result<f64> {
             let pairs = (0..ids.len()).into_par_iter().map(|i| measure(there.times_ms(i), here.times_ms(i)));
             let values = pairs.collect::<snn::Result<Vec<f64>>>()?;
             Ok(values.iter().sum::<f64>() / values.len() as f64)
