@@ -99,19 +99,29 @@ pub(super) fn run(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let count = |r: &Run| r.best.count_ratio.unwrap_or(f64::NAN);
     let counts = home.each(count);
     let last = home.each(|r| r.last.count_ratio.unwrap_or(f64::NAN));
+    let before = mean(&home.each(|r| r.before.count_ratio.unwrap_or(f64::NAN)));
+    let range = |values: &[f64]| format!("{:.3} to {:.3} by seed", least(values), greatest(values));
     push(
         Measurement::within("homeostasis: spikes over target spikes, mean", mean(&counts), 0.85, 1.15)
-            .baseline(mean(&home.each(|r| r.before.count_ratio.unwrap_or(f64::NAN))))
+            .baseline(before)
             .control(mean(&random.each(count)))
             .interval_of(&counts)
             .note(format!(
-                "weights of least van Rossum distance: {:.3} to {:.3} by seed; the last: {:.3} to {:.3}; baseline: before; control: \
-                 random pools",
-                least(&counts),
-                greatest(&counts),
-                least(&last),
-                greatest(&last),
+                "weights of least van Rossum distance, which prefers few spikes: {}; baseline: before; control: random pools",
+                range(&counts)
             )),
+    );
+    push(
+        Measurement::within(
+            "homeostasis, last weights: spikes over target spikes, mean",
+            mean(&last),
+            0.85,
+            1.15,
+        )
+        .baseline(before)
+        .control(mean(&random.each(|r| r.last.count_ratio.unwrap_or(f64::NAN))))
+        .interval_of(&last)
+        .note(format!("{}; baseline: before; control: random pools", range(&last))),
     );
     let apart = differences(&both.ratios(), &ratios);
     push(
