@@ -13,27 +13,15 @@ use crate::{Error, Result};
 #[must_use]
 pub fn lz76(bits: &[bool]) -> usize {
     let mut automaton = Automaton::new(bits.len());
-    let (mut state, mut length, mut components) = (ROOT, 0, 0);
+    let (mut state, mut components) = (ROOT, 0);
     for bit in bits {
-        // Does the component with this bit occur in what comes before the bit?
+        // Does the component with this bit occur in what comes before the bit? Where a push splits the component's class, the
+        // part that is kept here has every earlier occurrence and what follows each: that is all that is asked of it.
         let after = automaton.states[state as usize].next[usize::from(*bit)];
         automaton.push(*bit);
-        if after == NONE {
-            components += 1;
-            (state, length) = (ROOT, 0);
-        } else {
-            (state, length) = (after, length + 1);
-            // Where the new bit split a state, the component may have moved to the shorter part.
-            loop {
-                let link = automaton.states[state as usize].link;
-                if link == NONE || automaton.states[link as usize].longest < length {
-                    break;
-                }
-                state = link;
-            }
-        }
+        (state, components) = if after == NONE { (ROOT, components + 1) } else { (after, components) };
     }
-    components + usize::from(length > 0)
+    components + usize::from(state != ROOT)
 }
 
 /// [`lz76`] as a rate in bits per symbol, `c log2(n) / n`: approaches the entropy rate of an ergodic source from above,
