@@ -240,6 +240,12 @@ fn bad_input_is_refused_in_one_line() {
             assert!(refusal(at, &["stats", "clocks.npz", "--reference", file])["path"].is_string(), "{file}");
         }
     }
+    // Silence of a known length has statistics, but for those of spikes.
+    let silence = answer(at, &["stats", "silent.npz", "--reference", "silent.npz", "--stop-ms", "100"]);
+    assert_eq!((&silence["neurons"], &silence["nonfinite"]), (&Value::from(0), &Value::from(0)));
+    assert!(silence["reference"].is_null() && silence["mean_rate_hz"]["E"].is_null(), "{silence}");
+    let lost = answer(at, &["stats", "silent.npz", "--reference", "clocks.npz"]);
+    assert_eq!((number(&lost["reference"]["count_ratio"]), &lost["nonfinite"]), (0.0, &Value::from(0)));
     // A neuron with the greatest number is one neuron.
     assert_eq!(answer(at, &["stats", "far.npz"])["neurons"], 2);
     for words in [

@@ -88,7 +88,7 @@ impl Lesson<'_> {
         let mean = row.iter().map(|w| w.abs()).sum::<f64>() / synapses.max(1) as f64;
         scratch.change.fill(0.0);
         if self.config.eta > 0.0 {
-            tally.updates += self.local(neuron, row, mean, scratch);
+            tally.updates += self.local(neuron, row, (synapses, mean), scratch);
         }
         let excess = (target.len() as f64 - model.len() as f64) / target.len().max(1) as f64;
         let pull = self.config.eta_home * excess;
@@ -110,8 +110,14 @@ impl Lesson<'_> {
         tally
     }
 
-    /// Adds up what missed and extra spikes do to the inputs of a neuron.
-    fn local(&self, neuron: usize, row: &[f64], mean: f64, scratch: &mut Scratch) -> usize {
+    /// Adds up what missed and extra spikes do to the inputs of a neuron, of which there are some of a mean size.
+    fn local(
+        &self,
+        neuron: usize,
+        row: &[f64],
+        (synapses, mean): (usize, f64),
+        scratch: &mut Scratch,
+    ) -> usize {
         let config = self.config;
         let rate = config.eta * (1.0 - self.epoch as f64 / config.epochs as f64);
         let unit = rate / (row.len() as f64).sqrt();
@@ -139,7 +145,7 @@ impl Lesson<'_> {
             updates += members.len();
             if let Some(share) = config.empty_pool.filter(|_| members.is_empty() && sign > 0.0) {
                 change.iter_mut().for_each(|c| *c += rate * share * mean);
-                updates += row.len() - 1;
+                updates += synapses;
             }
         }
         updates

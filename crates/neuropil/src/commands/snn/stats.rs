@@ -155,7 +155,7 @@ pub(crate) struct Answer {
     correlated_neurons: usize,
     /// Avalanches of all populations together.
     avalanches: Option<Avalanches>,
-    /// Distances to the reference.
+    /// Distances to the reference; null without one or where neither file has a spike in the window.
     reference: Option<Comparison>,
 }
 
@@ -200,7 +200,7 @@ impl Verb for Stats {
             reference: match (&self.reference, &other) {
                 (Some(path), Some(other)) => {
                     let at = |e: snn::Error| snn_failure(e).or_at(path);
-                    Some(self.compare(&spikes, other, stop_ms).map_err(at)?)
+                    self.compare(&spikes, other, stop_ms).map_err(at)?
                 }
                 _ => None,
             },
@@ -296,13 +296,21 @@ impl Stats {
         }))
     }
 
-    fn compare(&self, spikes: &SpikeTrains, other: &SpikeTrains, stop_ms: f64) -> snn::Result<Comparison> {
+    fn compare(
+        &self,
+        spikes: &SpikeTrains,
+        other: &SpikeTrains,
+        stop_ms: f64,
+    ) -> snn::Result<Option<Comparison>> {
         let window =
             |s: &SpikeTrains, ids: Option<&[u32]>| Trains::from_recording(s, ids, self.start_ms, stop_ms);
         let mut ids: Vec<u32> = window(spikes, None)?.ids().to_vec();
         ids.extend(window(other, None)?.ids());
         ids.sort_unstable();
         ids.dedup();
+        if ids.is_empty() {
+            return Ok(None);
+        }
         let (here, there) = (window(spikes, Some(&ids))?, window(other, Some(&ids))?);
         let mean = |measure: &Distance<'_>| -> snn::Result<f64> {
             let pairs = (0..ids.len()).into_par_iter().map(|i| measure(there.times_ms(i), here.times_ms(i)));
@@ -316,7 +324,7 @@ impl Stats {
             })
             .collect();
         let (start, tau) = (self.start_ms, self.tau_ms);
-        Ok(Comparison {
+        Ok(Some(Comparison {
             neurons: ids.len(),
             spikes: there.spikes(),
             count_ratio: (there.spikes() > 0).then(|| here.spikes() as f64 / there.spikes() as f64),
@@ -327,7 +335,7 @@ impl Stats {
             spike_distance: mean(&|a, b| spike_distance(a, b, start, stop_ms))?,
             coincidence_factor: (!gammas.is_empty())
                 .then(|| gammas.iter().sum::<f64>() / gammas.len() as f64),
-        })
+        }))
     }
 }
 
