@@ -12,6 +12,8 @@ pub mod s04_coreinfer;
 pub mod s05_foxp2;
 #[cfg(feature = "llm")]
 pub mod s06_relation_neurons;
+#[cfg(feature = "snn")]
+pub mod s13_pspm;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

@@ -1,0 +1,1 @@
+//! Clock-driven simulation of networks of point neurons.

@@ -1,0 +1,1 @@
+//! A hippocampal content-addressable memory of spiking neurons (sheet 14).

@@ -1,0 +1,1 @@
+//! Autonomously active rate networks that learn what their cliques mean (sheet 16).

@@ -1,0 +1,1 @@
+//! Detectors of spatial patterns, trained once by STDP and homeostasis (sheet 11).
