@@ -45,7 +45,6 @@ impl Bench {
     fn ask(&mut self, verb: &str, arguments: &[&str]) -> Value {
         let words: Vec<&str> = verb.split(' ').chain(arguments.iter().copied()).collect();
         let got = answer(&words);
-        eprintln!("{verb} {}", got["run"]["seconds"]);
         self.answered.insert(got["schema"].as_str().unwrap().to_owned());
         got
     }
