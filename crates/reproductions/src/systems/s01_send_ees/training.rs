@@ -83,6 +83,7 @@ fn train(
             top_p: 1.0,
             convention: EigenScoreConvention::InsideCodeLn,
             alpha: super::ALPHA,
+            seed,
             ..SampleConfig::default()
         },
         seed,
