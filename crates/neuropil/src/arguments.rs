@@ -17,7 +17,7 @@ pub(crate) fn whole_number<T: TryFrom<u64>>(text: &str) -> Result<T, String> {
 ///
 /// # Errors
 /// What is expected.
-#[cfg(feature = "llm")]
+#[cfg(any(feature = "llm", feature = "snn"))]
 pub(crate) fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|x| *x > 0.0 && x.is_finite());
     number.ok_or_else(|| "expected a finite number above 0".to_owned())
@@ -27,7 +27,7 @@ pub(crate) fn positive(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// What is expected.
-#[cfg(feature = "geometry")]
+#[cfg(any(feature = "geometry", feature = "snn"))]
 pub(crate) fn share(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|x| (0.0..=1.0).contains(x));
     number.ok_or_else(|| "expected a number from 0 to 1".to_owned())

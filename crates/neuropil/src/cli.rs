@@ -41,6 +41,10 @@ enum Command {
     #[cfg(feature = "llm")]
     #[command(subcommand)]
     Llm(commands::llm::Command),
+    /// Spiking networks and models built on them
+    #[cfg(feature = "snn")]
+    #[command(subcommand)]
+    Snn(commands::snn::Command),
 }
 
 /// Version, commit and compiled features.
@@ -76,6 +80,8 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Bio(command)) => commands::bio::run(command, context),
         #[cfg(feature = "llm")]
         Some(Command::Llm(command)) => commands::llm::run(command, context),
+        #[cfg(feature = "snn")]
+        Some(Command::Snn(command)) => commands::snn::run(command, context),
     };
     ExitCode::from(status)
 }
@@ -142,6 +148,7 @@ fn features() -> Vec<&'static str> {
         ("bio", cfg!(feature = "bio")),
         ("geometry", cfg!(feature = "geometry")),
         ("llm", cfg!(feature = "llm")),
+        ("snn", cfg!(feature = "snn")),
         ("flex", cfg!(feature = "flex")),
         ("wgpu", cfg!(feature = "wgpu")),
         ("cuda", cfg!(feature = "cuda")),

@@ -9,3 +9,5 @@ pub(crate) mod geometry;
 pub(crate) mod llm;
 pub(crate) mod reproduce;
 pub(crate) mod schema;
+#[cfg(feature = "snn")]
+pub(crate) mod snn;

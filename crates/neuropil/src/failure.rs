@@ -33,7 +33,7 @@ impl Failure {
     }
 
     /// The same failure, about this file where it names none.
-    #[cfg(any(feature = "bio", feature = "geometry", feature = "llm"))]
+    #[cfg(any(feature = "bio", feature = "geometry", feature = "llm", feature = "snn"))]
     pub(crate) fn or_at(self, path: impl AsRef<Path>) -> Self {
         if self.path.is_some() { self } else { self.at(path) }
     }
@@ -49,7 +49,7 @@ impl Failure {
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// A failure of the file layer.
-#[cfg(any(feature = "bio", feature = "geometry", feature = "llm"))]
+#[cfg(any(feature = "bio", feature = "geometry", feature = "llm", feature = "snn"))]
 pub(crate) fn file_failure(error: recordings::Error) -> Failure {
     use recordings::Error as E;
     let (kind, path) = match &error {
@@ -63,7 +63,7 @@ pub(crate) fn file_failure(error: recordings::Error) -> Failure {
 }
 
 /// A failure of the file layer while this file was read or written.
-#[cfg(any(feature = "geometry", feature = "llm"))]
+#[cfg(any(feature = "geometry", feature = "llm", feature = "snn"))]
 pub(crate) fn file_failure_at(path: &Path) -> impl Fn(recordings::Error) -> Failure + '_ {
     move |error| file_failure(error).or_at(path)
 }

@@ -19,6 +19,7 @@ const VERBS: &[&str] = &[
     include_str!("contract/bio.toml"),
     include_str!("contract/geometry.toml"),
     include_str!("contract/llm.toml"),
+    include_str!("contract/snn.toml"),
 ];
 
 /// Flags that every verb takes.
@@ -71,6 +72,7 @@ fn compiled(domain: &str) -> bool {
         "bio" => cfg!(feature = "bio"),
         "geometry" => cfg!(feature = "geometry"),
         "llm" => cfg!(feature = "llm"),
+        "snn" => cfg!(feature = "snn"),
         _ => true,
     }
 }
@@ -413,6 +415,7 @@ fn the_version_names_commit_and_features() {
         ("bio", cfg!(feature = "bio")),
         ("geometry", cfg!(feature = "geometry")),
         ("llm", cfg!(feature = "llm")),
+        ("snn", cfg!(feature = "snn")),
         ("flex", cfg!(feature = "flex")),
         ("wgpu", cfg!(feature = "wgpu")),
         ("cuda", cfg!(feature = "cuda")),

@@ -48,6 +48,10 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         &crate::systems::s05_foxp2::NeuralFoxp2,
         #[cfg(feature = "llm")]
         &crate::systems::s06_relation_neurons::RelationNeurons,
+        #[cfg(feature = "snn")]
+        &crate::systems::s11_stdp_homeostasis::StdpHomeostasis,
+        #[cfg(feature = "snn")]
+        &crate::systems::s16_semantic_learning::SemanticLearning,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

@@ -12,6 +12,10 @@ pub mod s04_coreinfer;
 pub mod s05_foxp2;
 #[cfg(feature = "llm")]
 pub mod s06_relation_neurons;
+#[cfg(feature = "snn")]
+pub mod s11_stdp_homeostasis;
+#[cfg(feature = "snn")]
+pub mod s16_semantic_learning;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]

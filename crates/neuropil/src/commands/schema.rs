@@ -31,6 +31,8 @@ pub(crate) fn all() -> Schemas {
     commands::geometry::schemas(&mut schemas);
     #[cfg(feature = "llm")]
     commands::llm::schemas(&mut schemas);
+    #[cfg(feature = "snn")]
+    commands::snn::schemas(&mut schemas);
     schemas
 }
 
