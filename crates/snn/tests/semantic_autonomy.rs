@@ -56,8 +56,8 @@ fn exchanged_thresholds_slow_the_sequence_and_silence_a_random_start() {
     let x: Vec<f64> = draws[..30].iter().map(|v| (0.05 * v.abs()).min(0.3)).collect();
     let phi: Vec<f64> = draws[30..].iter().map(|v| (0.5 + 0.2 * v).clamp(0.0, 1.0)).collect();
     let net = TransientNet::from_state(links, kicked.cliques().to_vec(), exchanged, &x, &phi).unwrap();
-    let trace = run(net, 20_000.0);
-    assert!(trace.silent_since.is_some(), "{:?}", trace.sequence);
+    let trace = run(net, 2000.0);
+    assert!(trace.silent_since.is_some_and(|t| t < 500.0), "{:?} {:?}", trace.silent_since, trace.sequence);
     assert_eq!(trace.sequence.0.len(), 0);
 }
 
@@ -88,11 +88,11 @@ fn a_single_clique_saturates_and_its_reservoirs_drain_exponentially() {
 
 #[test]
 fn silence_is_reported_not_restarted() {
-    // Nothing links 0..3 with life: all start silent but for the floor.
+    // Full reservoirs and no activity but the floor: inhibition outweighs what three partners give.
     let (sites, cliques) = ring_of_cliques(10, 4, 1).unwrap();
     let links = Links::from_cliques(sites, &cliques, &DhanParams::default(), 0).unwrap();
     let mut net =
-        TransientNet::from_state(links, cliques, DhanParams::default(), &[0.0; 30], &[0.0; 30]).unwrap();
+        TransientNet::from_state(links, cliques, DhanParams::default(), &[0.0; 30], &[1.0; 30]).unwrap();
     let trace = net.run(500.0, &mut NoInput).unwrap();
     assert!(trace.silent_since.is_some_and(|t| t <= 1.0));
     assert!(trace.sequence.0.is_empty());
@@ -167,7 +167,7 @@ fn nonsense_is_refused() {
         DhanParams { filling_rate: -0.1, ..p() },
         DhanParams { depletion_rate: f64::NAN, ..p() },
         DhanParams { response_width: 0.0, ..p() },
-        DhanParams { response_width: 1e300, ..p() },
+        DhanParams { response_width: f64::INFINITY, ..p() },
         DhanParams { excitation_floor: 1.5, ..p() },
         DhanParams { winner_level: 0.0, ..p() },
     ] {

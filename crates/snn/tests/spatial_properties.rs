@@ -165,7 +165,8 @@ fn threads_do_not_change_the_similarity_table() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| accuracy_vs_hamming(&cfg, (8, 3, 2), 100, 5).unwrap())
     };
-    assert_eq!(run(1), run(3));
+    // As text: where nothing is accepted precision is NaN.
+    assert_eq!(format!("{:?}", run(1)), format!("{:?}", run(3)));
     for (shape, what) in [
         ((0, 1, 2), "inputs"),
         ((17, 5, 2), "inputs"),

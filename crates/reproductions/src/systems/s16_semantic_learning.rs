@@ -149,12 +149,16 @@ fn learning(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
     let distinct = column(gated, &|r| r.learned.distinct as f64);
     let information = column(gated, &|r| r.information_bits);
     let shuffled = column(gated, &|r| r.information_control_bits);
-    let note = format!("T = {duration}; baseline: untrained fields; control: a constant signal of 0.32");
+    let note = format!(
+        "T = {duration}; baseline: untrained fields; control: a constant signal of 0.32; {:.1} different bars are matched \
+         above 0.8, of ten: they are not fully separated",
+        mean(&distinct)
+    );
     let cosine = Measurement::at_least("bars: mean best cosine after learning", mean(&learned), 0.70)
         .baseline(mean(&untrained))
         .control(mean(&constant))
         .interval_of(&learned)
-        .note(&note);
+        .note(note.as_str());
     let gained = Measurement::at_least("bars: cosine gained over untrained fields", mean(&gain), 0.15)
         .control(mean(&gaps(&constant, &untrained)))
         .interval_of(&gain);
@@ -187,14 +191,10 @@ fn learning(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
             Measurement::at_least("bars: cosine gained so far", mean(&gain), 0.0)
                 .baseline(mean(&untrained))
                 .control(mean(&constant))
-                .note(format!("T = {duration}: the sheet's bounds are held at T = 300000 (--full)")),
+                .note(note)
+                .note("the sheet's bounds are held at T = 300000 (--full)"),
         );
     }
-    found.push(
-        Measurement::within("bars: different bars matched above 0.8", mean(&distinct), 0.0, 10.0)
-            .interval_of(&distinct)
-            .note("ten would be full separation, which is not reached"),
-    );
     outcome.measurements.extend(found.into_iter().map(|m| m.seeds(&seeds)));
     figures(&gated[0], &untrained, &learned, &constant, outcome)
 }
