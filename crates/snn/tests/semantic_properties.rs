@@ -163,7 +163,10 @@ fn a_run_that_was_cut_saved_and_resumed_is_the_whole_run() {
     let fresh = || {
         TransientNet::from_cliques(sites, &cliques, DhanParams { dt: 0.07, ..DhanParams::default() }, 4)
             .unwrap()
-            .with_afferents(AfferentParams { rate: 0.0123456789012345678, ..AfferentParams::default() }, 4)
+            .with_afferents(
+                AfferentParams { rate: 0.012_345_678_901_234_568, ..AfferentParams::default() },
+                4,
+            )
             .unwrap()
             .with_link_learning(LinkParams::default())
             .unwrap()

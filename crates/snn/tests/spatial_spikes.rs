@@ -59,7 +59,8 @@ fn stdp_gives_the_weights_of_the_closed_form() {
 fn a_trained_pattern_brings_one_spike_when_the_formula_says() {
     for (n, m) in [(1, 0.3), (4, 0.1), (8, 0.05), (12, 0.0), (6, 1.0)] {
         let p = pattern(&(0..n).collect::<Vec<_>>());
-        let (detector, _) = trained(DetectorConfig { margin: m, ..DetectorConfig::default() }, &[p.clone()]);
+        let (detector, _) =
+            trained(DetectorConfig { margin: m, ..DetectorConfig::default() }, std::slice::from_ref(&p));
         let spikes = detector.simulate(&p).unwrap();
         assert_eq!(spikes.len(), 1, "n = {n}, m = {m}");
         let expected = detector.latency_ms(&p).unwrap().unwrap();

@@ -83,3 +83,28 @@ impl Tracker {
         Some((winner, std::mem::take(&mut self.influenced)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clique_wins_once_it_is_active_alone() {
+        let cliques = vec![vec![0, 1], vec![1, 2]];
+        let mut tracker = Tracker::default();
+        let mut see = |x: [f64; 3], influenced: bool| {
+            tracker.influenced |= influenced;
+            tracker.observe(&x, &cliques, 0.8)
+        };
+        assert_eq!(see([0.9, 0.7, 0.0], false), None, "not all of its sites");
+        assert_eq!(see([0.9, 0.9, 0.1], false), Some((0, false)));
+        assert_eq!(see([0.9, 0.9, 0.1], true), None, "the same winner");
+        assert_eq!(see([0.9, 0.9, 0.9], false), None, "both are active");
+        assert_eq!(see([0.5, 0.9, 0.9], false), Some((1, true)));
+        assert_eq!(
+            see([0.9, 0.9, 0.2], false),
+            Some((0, false)),
+            "what influenced one transition is not counted again"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! `neuropil snn autonomous`: a network whose cliques take turns, and what they learn of an input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ndarray::{Array1, Array2};
@@ -389,7 +389,7 @@ impl Autonomous {
     }
 }
 
-fn write(path: &PathBuf, net: &TransientNet, trace: &Trace) -> Result<()> {
+fn write(path: &Path, net: &TransientNet, trace: &Trace) -> Result<()> {
     let times = trace.sequence.0.iter().map(|w| w.0).collect::<Array1<f64>>();
     let winners = trace.sequence.0.iter().map(|w| w.1 as i64).collect::<Array1<i64>>();
     let influenced = trace.influenced.iter().map(|on| i64::from(*on)).collect::<Array1<i64>>();
