@@ -101,6 +101,7 @@ mod tests {
         assert_eq!(see([0.9, 0.9, 0.1], true), None, "the same winner");
         assert_eq!(see([0.9, 0.9, 0.9], false), None, "both are active");
         assert_eq!(see([0.5, 0.9, 0.9], false), Some((1, true)));
+        assert_eq!(see([0.9, 0.9, 0.9], false), None, "both again");
         assert_eq!(
             see([0.9, 0.9, 0.2], false),
             Some((0, false)),
