@@ -127,7 +127,7 @@ fn autonomy(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
 
 /// Bars: do cliques come to mean something, and does it matter when they learn?
 fn learning(plan: &Plan, outcome: &mut Outcome) -> Result<()> {
-    let seeds = plan.seeds(plan.pick(1, 2, 5));
+    let seeds = plan.seeds(plan.pick(1, 2, 10));
     let duration = plan.pick(30_000.0, 60_000.0, 300_000.0);
     let gated = BarsExperiment { duration, test_duration: 0.1 * duration, ..BarsExperiment::default() };
     let mut open = gated.clone();

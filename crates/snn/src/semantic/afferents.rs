@@ -13,6 +13,8 @@ pub struct Afferents {
     params: AfferentParams,
     weights: Vec<f64>,
     input: Vec<f64>,
+    /// The inputs that are not 0, in increasing order.
+    on: Vec<usize>,
     drive: Vec<f64>,
 }
 
@@ -29,7 +31,7 @@ impl Afferents {
             weights.extend((0..params.inputs).map(|_| params.initial_max * draws.random::<f64>()));
         }
         let input = vec![0.0; params.inputs];
-        Ok(Self { params, weights, input, drive: vec![0.0; sites] })
+        Ok(Self { params, weights, input, on: Vec::new(), drive: vec![0.0; sites] })
     }
 
     /// Given weights `[sites, inputs]`.
@@ -48,7 +50,7 @@ impl Afferents {
         }
         let input = vec![0.0; params.inputs];
         let drive = vec![0.0; weights.nrows()];
-        Ok(Self { params, weights: weights.iter().copied().collect(), input, drive })
+        Ok(Self { params, weights: weights.iter().copied().collect(), input, on: Vec::new(), drive })
     }
 
     /// The constants.
@@ -99,8 +101,10 @@ impl Afferents {
             return Err(Error::parameter(format!("input {q}"), y[q], "between 0 and 1"));
         }
         self.input.copy_from_slice(y);
+        self.on.clear();
+        self.on.extend((0..y.len()).filter(|q| y[*q] > 0.0));
         for (drive, v) in self.drive.iter_mut().zip(self.weights.chunks_exact(y.len())) {
-            *drive = v.iter().zip(y).map(|(v, y)| v * y).sum();
+            *drive = self.on.iter().fold(0.0, |sum, q| sum + v[*q] * y[*q]);
         }
         Ok(())
     }
@@ -114,20 +118,22 @@ impl Afferents {
         }
         let rows = self.weights.chunks_exact_mut(p.inputs);
         for ((x, drive), v) in x.iter().zip(&mut self.drive).zip(rows) {
-            let (toward, away) = if *x > active_level {
-                (rate * (p.target_active - *drive), rate * p.unlearn_active)
+            if *x > active_level {
+                let (toward, away) = (rate * (p.target_active - *drive), rate * p.unlearn_active);
+                for (v, y) in v.iter_mut().zip(&self.input) {
+                    let change = if *y > 0.0 { toward } else { -away * *v };
+                    *v = (*v + change).max(0.0);
+                }
             } else if *x < p.silent_level && *drive > p.target_inactive {
-                (-rate * p.unlearn_inactive * (*drive - p.target_inactive), 0.0)
+                // Most sites are silent, and most inputs: only the others change.
+                let less = rate * p.unlearn_inactive * (*drive - p.target_inactive);
+                for q in &self.on {
+                    v[*q] = (v[*q] - less).max(0.0);
+                }
             } else {
                 continue;
-            };
-            let mut sum = 0.0;
-            for (v, y) in v.iter_mut().zip(&self.input) {
-                let change = if *y > 0.0 { toward } else { -away * *v };
-                *v = (*v + change).max(0.0);
-                sum += *v * *y;
             }
-            *drive = sum;
+            *drive = self.on.iter().fold(0.0, |sum, q| sum + v[*q] * self.input[*q]);
         }
     }
 }
