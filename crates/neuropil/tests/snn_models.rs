@@ -57,6 +57,9 @@ fn cliques_take_turns_and_their_sequence_is_written() {
     assert_eq!(file.read_i64_1("winners").unwrap().len() as u64, visits);
     assert_eq!(file.read_f64_2("activity").unwrap().dim(), (600, 30));
     assert_eq!(file.read_f64_1("sample_times").unwrap()[599], 2995.0);
+    let (ends, weights) = (file.read_i64_2("link_sites").unwrap(), file.read_f64_1("link_weights").unwrap());
+    assert_eq!((ends.dim(), weights.len()), ((120, 2), 120));
+    assert_eq!((ends[[0, 0]], ends[[0, 1]]), (0, 1), "site 0 is excited by site 1");
     // Disjoint cliques: no transition, which is said.
     let got = answer(at, &["autonomous", "--duration", "500", "--shared", "0"]);
     assert!(got["warnings"][0].as_str().unwrap().contains("share"));
@@ -142,6 +145,7 @@ fn wrong_networks_are_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     std::fs::write(at.join("bad.json"), r#"{"sites": 3, "cliques": [[0,1,3]]}"#).unwrap();
+    std::fs::write(at.join("vast.json"), r#"{"sites": 4000000000, "cliques": [[0,1]]}"#).unwrap();
     std::fs::write(at.join("typo.json"), r#"{"sites": 3, "clique": []}"#).unwrap();
     std::fs::write(at.join("const.json"), r#"{"dynamics": {"dt": 0.9}}"#).unwrap();
     std::fs::write(at.join("key.json"), r#"{"dynamics": {"tau": 1}}"#).unwrap();
@@ -165,6 +169,9 @@ fn wrong_networks_are_refused_in_one_line() {
         (&["--bars", "--side", "99999999999"], 1, "input", "side"),
         (&["--clique-size", "1"], 1, "input", "size"),
         (&["--dt", "0.7"], 1, "input", "dt"),
+        (&["--cliques", "1000000000000"], 1, "memory", "networks"),
+        (&["--seeds", "1000000000000"], 1, "memory", "networks"),
+        (&["--network", "vast.json"], 1, "memory", "networks"),
         (&["--duration", "1e300"], 1, "memory", ""),
         (&["--out", "no/such/folder.npz"], 1, "io", "--out"),
         (&["--learn", "2", "--bars"], 2, "usage", "signal, off"),

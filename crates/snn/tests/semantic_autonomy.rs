@@ -207,6 +207,9 @@ fn nonsense_is_refused() {
     assert!(state(cliques.clone(), &[f64::NAN; 30]).is_err());
     assert!(state(vec![vec![0, 9]], &[0.5; 30]).is_err(), "sites without a link are no clique");
     assert!(state(cliques.clone(), &[0.5; 30]).is_ok());
+    let strict = DhanParams { symmetric: true, ..p() };
+    let said = TransientNet::from_state(links.clone(), cliques.clone(), strict, &[0.5; 30], &[0.5; 30]);
+    assert!(said.unwrap_err().to_string().contains("the value of w["), "drawn for each direction");
     let mut net = net;
     assert!(net.kick(10).is_err());
     assert!(net.step(Some(&[1.0])).is_err(), "input without afferents");

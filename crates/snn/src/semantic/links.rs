@@ -168,6 +168,23 @@ impl Links {
         &mut self.weights
     }
 
+    /// Refuses links whose two directions differ.
+    pub(super) fn check_symmetric(&self) -> Result<()> {
+        for i in 0..self.sites() {
+            let (sources, weights) = self.row(i);
+            for (j, w) in sources.iter().zip(weights) {
+                let (back, values) = self.row(*j as usize);
+                let at = back.binary_search(&(i as u32)).ok().and_then(|k| values.get(k));
+                if at != Some(w) {
+                    let back = at.copied().unwrap_or(0.0);
+                    let expected = format!("the value of w[{j}][{i}] = {back}");
+                    return Err(Error::parameter(format!("w[{i}][{j}]"), *w, expected));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// As a matrix `[sites, sites]`.
     #[must_use]
     pub fn to_dense(&self) -> Array2<f64> {

@@ -125,7 +125,7 @@ impl TransientNet {
             }
         }
         if p.symmetric {
-            Links::from_dense(&links.to_dense().view(), true)?;
+            links.check_symmetric()?;
         }
         let buffer = || vec![0.0; n];
         Ok(Self {

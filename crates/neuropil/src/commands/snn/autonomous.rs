@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 use rayon::prelude::*;
 use recordings::arrays::Npz;
 use schemars::JsonSchema;
@@ -202,7 +202,7 @@ impl Verb for Autonomous {
         let networks = (0..self.seeds as u64)
             .map(|k| {
                 let seed = context.seed.wrapping_add(k);
-                Ok((seed, self.network(seed, patterns.as_ref())?))
+                Ok((seed, self.network(seed, patterns.as_ref(), context)?))
             })
             .collect::<Result<Vec<_>>>()?;
         let (_, first) = networks.first().ok_or_else(|| Failure::usage("--seeds: at least one network"))?;
@@ -259,7 +259,7 @@ impl Autonomous {
         self.save.iter().try_for_each(|path| check_out("--save", path))
     }
 
-    fn network(&self, seed: u64, patterns: Option<&Array2<f64>>) -> Result<TransientNet> {
+    fn network(&self, seed: u64, patterns: Option<&Array2<f64>>, context: &Context) -> Result<TransientNet> {
         let n = &self.network;
         if let Some(path) = &n.resume {
             let mut net = TransientNet::resume(path).map_err(failure_at(path))?;
@@ -282,10 +282,13 @@ impl Autonomous {
             TransientNet::from_weights(&w.view(), constants.dynamics, seed).map_err(failure_at(path))?
         } else if let Some(path) = &n.network {
             let file: NetworkFile = read_json(path)?;
+            let largest = file.cliques.iter().map(Vec::len).max().unwrap_or(0);
+            self.admit(context, file.sites, largest)?;
             TransientNet::from_cliques(file.sites, &file.cliques, constants.dynamics, seed)
                 .map_err(failure_at(path))?
         } else {
             let (cliques, size) = (n.cliques.unwrap_or(10), n.clique_size.unwrap_or(4));
+            self.admit(context, cliques.saturating_mul(size), size)?;
             let (sites, cliques) = ring_of_cliques(cliques, size, n.shared.unwrap_or(1)).map_err(failure)?;
             TransientNet::from_cliques(sites, &cliques, constants.dynamics, seed).map_err(failure)?
         };
@@ -310,6 +313,15 @@ impl Autonomous {
             net = net.with_link_learning(constants.links).map_err(failure)?;
         }
         Ok(net)
+    }
+
+    /// Refuses networks that would not fit: state and record of each site, its links, its afferents.
+    fn admit(&self, context: &Context, sites: usize, links: usize) -> Result<()> {
+        let inputs = if self.input.bars { self.side().saturating_mul(self.side()) } else { 0 };
+        let site = 400_u64
+            .saturating_add(32_u64.saturating_mul(links as u64))
+            .saturating_add(8_u64.saturating_mul(inputs as u64));
+        context.admit("the networks", site.saturating_mul(sites as u64).saturating_mul(self.seeds as u64))
     }
 
     fn side(&self) -> usize {
@@ -394,12 +406,17 @@ fn write(path: &Path, net: &TransientNet, trace: &Trace) -> Result<()> {
     let winners = trace.sequence.0.iter().map(|w| w.1 as i64).collect::<Array1<i64>>();
     let influenced = trace.influenced.iter().map(|on| i64::from(*on)).collect::<Array1<i64>>();
     let changes = Array1::from(trace.input_changes.clone());
+    let links = net.links();
+    let targets = (0..links.sites()).flat_map(|i| std::iter::repeat_n(i as i64, links.row(i).0.len()));
+    let ends: Vec<i64> = targets.zip(links.sources()).flat_map(|(i, j)| [i, i64::from(*j)]).collect();
+    let ends = Array2::from_shape_vec((links.len(), 2), ends).map_err(Failure::input)?;
     let mut file = Npz::new()
         .f64("times", times.view().into_dyn())
         .i64("winners", winners.view().into_dyn())
         .i64("influenced", influenced.view().into_dyn())
         .f64("input_changes", changes.view().into_dyn())
-        .f64("weights", net.links().to_dense().view().into_dyn());
+        .i64("link_sites", ends.view().into_dyn())
+        .f64("link_weights", ArrayView1::from(links.weights()).into_dyn());
     if let Some(afferents) = net.afferents() {
         file = file
             .f64("afferents", afferents.weights().view().into_dyn())
