@@ -260,6 +260,8 @@ impl Autonomous {
     }
 
     fn network(&self, seed: u64, patterns: Option<&Array2<f64>>, context: &Context) -> Result<TransientNet> {
+        // What is shown is looked at first: it says how many inputs there are.
+        self.stimulus(seed, patterns)?;
         let n = &self.network;
         if let Some(path) = &n.resume {
             let mut net = TransientNet::resume(path).map_err(failure_at(path))?;
@@ -304,8 +306,6 @@ impl Autonomous {
                 gate: self.input.learn.unwrap_or(constants.afferents.gate),
                 ..constants.afferents
             };
-            // The stimulus refuses sides that no memory could hold.
-            self.stimulus(seed, patterns)?;
             net = net.with_afferents(afferents, seed).map_err(failure)?;
         }
         net = net.with_signal(constants.signal).map_err(failure)?;
