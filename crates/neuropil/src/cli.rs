@@ -41,7 +41,7 @@ enum Command {
     #[cfg(feature = "llm")]
     #[command(subcommand)]
     Llm(commands::llm::Command),
-    /// Spiking networks
+    /// Spiking networks and models built on them
     #[cfg(feature = "snn")]
     #[command(subcommand)]
     Snn(commands::snn::Command),

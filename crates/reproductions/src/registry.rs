@@ -49,7 +49,11 @@ pub fn all() -> Vec<&'static dyn Reproduction> {
         #[cfg(feature = "llm")]
         &crate::systems::s06_relation_neurons::RelationNeurons,
         #[cfg(feature = "snn")]
+        &crate::systems::s11_stdp_homeostasis::StdpHomeostasis,
+        #[cfg(feature = "snn")]
         &crate::systems::s13_pspm::Pspm,
+        #[cfg(feature = "snn")]
+        &crate::systems::s16_semantic_learning::SemanticLearning,
         #[cfg(feature = "geometry")]
         &crate::systems::s26_trsa::Trsa,
         #[cfg(feature = "bio")]

@@ -13,7 +13,11 @@ pub mod s05_foxp2;
 #[cfg(feature = "llm")]
 pub mod s06_relation_neurons;
 #[cfg(feature = "snn")]
+pub mod s11_stdp_homeostasis;
+#[cfg(feature = "snn")]
 pub mod s13_pspm;
+#[cfg(feature = "snn")]
+pub mod s16_semantic_learning;
 #[cfg(feature = "geometry")]
 pub mod s26_trsa;
 #[cfg(feature = "bio")]
