@@ -44,9 +44,9 @@ pub use astrocyte::{Astrocyte, LeakyAstrocyte};
 pub use config::{Config, RefractoryConvention, StepOrder};
 pub use model::{NeuronBlock, NeuronModel};
 pub use models::{
-    AdEx, AdExIntegrator, AdaptiveThresholdLif, ConductanceIntegrator, HodgkinHuxley, IafCondAlpha, IafCondExp,
-    IafPscAlpha, IafPscDelta, IafPscExp, IfCurrExp, IntegrateFire, Izhikevich, IzhikevichForm, PoissonSource,
-    SpikeResponse, SpikeSource,
+    AdEx, AdExIntegrator, AdaptiveThresholdLif, ConductanceIntegrator, HodgkinHuxley, IafCondAlpha,
+    IafCondExp, IafPscAlpha, IafPscDelta, IafPscExp, IfCurrExp, IntegrateFire, Izhikevich, IzhikevichForm,
+    PoissonSource, SpikeResponse, SpikeSource,
 };
 pub use network::{Network, Population, Projection, Report};
 pub use real::Real;

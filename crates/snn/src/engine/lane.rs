@@ -140,7 +140,12 @@ impl<R: Real> Lane<R> {
     }
 
     /// Every array that holds state at step `step`, in a fixed order.
-    pub(crate) fn visit(&mut self, step: i64, sizes: &[usize], visitor: &mut dyn StateVisitor<R>) -> Result<()> {
+    pub(crate) fn visit(
+        &mut self,
+        step: i64,
+        sizes: &[usize],
+        visitor: &mut dyn StateVisitor<R>,
+    ) -> Result<()> {
         for (history, size) in self.histories.iter_mut().zip(sizes) {
             history.lists().iter_mut().try_for_each(|list| visitor.list(list, *size))?;
         }
@@ -200,7 +205,13 @@ fn weights<R: Real>(rows: &mut Rows<R>, visitor: &mut dyn StateVisitor<R>) -> Re
 
 impl<R: Real> Group<R> {
     /// One step of the block: arrivals, update, arrivals, in the order of its ports.
-    fn step(&mut self, step: i64, projections: &mut [Projection<R>], histories: &[History], events: &mut u64) {
+    fn step(
+        &mut self,
+        step: i64,
+        projections: &mut [Projection<R>],
+        histories: &[History],
+        events: &mut u64,
+    ) {
         let driven = !self.current.is_empty();
         if driven {
             self.current.fill(R::ZERO);

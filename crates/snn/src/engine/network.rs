@@ -115,7 +115,10 @@ enum Storage<'a, R: Real> {
     Static,
     ShortTerm(TsodyksMarkram),
     Glia(Arc<dyn Astrocyte>, i64),
-    Plastic(&'a (dyn Fn(&Drawn, Range<usize>) -> Result<Box<dyn plasticity::PlasticProjection<R>>> + 'a), DelayPlacement),
+    Plastic(
+        &'a (dyn Fn(&Drawn, Range<usize>) -> Result<Box<dyn plasticity::PlasticProjection<R>>> + 'a),
+        DelayPlacement,
+    ),
 }
 
 impl<R: Real> Network<R> {
@@ -196,7 +199,12 @@ impl<R: Real> Network<R> {
     ///
     /// # Errors
     /// Those of [`Network::population`].
-    pub fn population_of(&mut self, name: &str, model: &dyn NeuronModel<R>, size: usize) -> Result<Population> {
+    pub fn population_of(
+        &mut self,
+        name: &str,
+        model: &dyn NeuronModel<R>,
+        size: usize,
+    ) -> Result<Population> {
         self.still_open("a population")?;
         if self.populations.iter().any(|p| p.name == name) {
             return Err(Error::Unsupported {
@@ -213,7 +221,8 @@ impl<R: Real> Network<R> {
         let mut groups = Vec::with_capacity(self.lanes.len());
         for lane in 0..self.lanes.len() {
             let range = size * lane / self.lanes.len()..size * (lane + 1) / self.lanes.len();
-            let context = BuildContext { config: self.config, population: name.to_owned(), size, range: range.clone() };
+            let context =
+                BuildContext { config: self.config, population: name.to_owned(), size, range: range.clone() };
             let mut block = model.build(&context)?;
             let arrivals = (0..model.ports().len()).map(|port| block.port(port).arrival).collect();
             groups.push(Group {
@@ -402,7 +411,12 @@ impl<R: Real> Network<R> {
     ///
     /// # Errors
     /// Those of [`Network::stimulate`]; [`Error::Parameter`] for a neuron out of range.
-    pub fn stimulate_neurons(&mut self, population: Population, neurons: &[u32], stimulus: Stimulus) -> Result<()> {
+    pub fn stimulate_neurons(
+        &mut self,
+        population: Population,
+        neurons: &[u32],
+        stimulus: Stimulus,
+    ) -> Result<()> {
         self.add_stimulus(population, &stimulus, Some(neurons))
     }
 
@@ -500,8 +514,9 @@ impl<R: Real> Network<R> {
                 Kind::Direct { rows, .. } | Kind::Ring { rows, .. } => {
                     let places: Vec<_> = (0..rows.cells.len()).map(|i| rows.place(i)).collect();
                     let sources = rows.starts.windows(2).enumerate();
-                    let source_of: Vec<u32> =
-                        sources.flat_map(|(s, w)| std::iter::repeat_n(s as u32, (w[1] - w[0]) as usize)).collect();
+                    let source_of: Vec<u32> = sources
+                        .flat_map(|(s, w)| std::iter::repeat_n(s as u32, (w[1] - w[0]) as usize))
+                        .collect();
                     let Shared::Each(weights) = &mut rows.weights else {
                         return Err(Error::Unsupported {
                             what: "setting weights".to_owned(),
@@ -539,7 +554,8 @@ impl<R: Real> Network<R> {
     ) -> Result<Report> {
         let steps = self.config.steps("duration_ms", duration_ms)?;
         let every = self.interval_steps(every_ms)?;
-        let mut total = Report { steps: 0, simulated_ms: 0.0, spikes: 0, synaptic_events: 0, wall_seconds: 0.0 };
+        let mut total =
+            Report { steps: 0, simulated_ms: 0.0, spikes: 0, synaptic_events: 0, wall_seconds: 0.0 };
         while total.steps < steps {
             let part = self.run_steps(every.min(steps - total.steps))?;
             total.steps += part.steps;
@@ -660,7 +676,11 @@ impl<R: Real> Network<R> {
         })
     }
 
-    pub(crate) fn variable(&self, population: Population, variable: &str) -> Result<(&PopulationEntry, usize)> {
+    pub(crate) fn variable(
+        &self,
+        population: Population,
+        variable: &str,
+    ) -> Result<(&PopulationEntry, usize)> {
         let entry = self.entry(population)?;
         match entry.variables.iter().position(|v| *v == variable) {
             Some(index) => Ok((entry, index)),
@@ -785,7 +805,14 @@ impl<R: Real> Network<R> {
         let number = self.projections.len();
         let (from, to) = (&self.populations[pre.0].name, &self.populations[post.0].name);
         let purpose = format!("projection {number} {from}->{to}");
-        let pairs = rules::pairs(rule, sources, targets, pre == post, self.config.seed, &format!("pairs of {purpose}"))?;
+        let pairs = rules::pairs(
+            rule,
+            sources,
+            targets,
+            pre == post,
+            self.config.seed,
+            &format!("pairs of {purpose}"),
+        )?;
         let drawn = Drawn::new(pairs, synapse, sign, &self.config, &purpose)?;
         let mut parts = Vec::with_capacity(self.lanes.len());
         let mut rings = false;
@@ -833,7 +860,12 @@ impl<R: Real> Network<R> {
         Ok(Projection(number))
     }
 
-    fn add_stimulus(&mut self, population: Population, stimulus: &Stimulus, neurons: Option<&[u32]>) -> Result<()> {
+    fn add_stimulus(
+        &mut self,
+        population: Population,
+        stimulus: &Stimulus,
+        neurons: Option<&[u32]>,
+    ) -> Result<()> {
         self.still_open("a stimulus")?;
         let entry = self.entry(population)?;
         if stimulus.is_current() && !entry.accepts_current {
@@ -850,7 +882,11 @@ impl<R: Real> Network<R> {
             && *weight < 0.0
             && entry.ports[port].sign == super::model::Sign::NonNegative
         {
-            return Err(Error::parameter("weight of a stimulus", *weight, "0 or more: the port is a conductance"));
+            return Err(Error::parameter(
+                "weight of a stimulus",
+                *weight,
+                "0 or more: the port is a conductance",
+            ));
         }
         let chosen = neurons.map(|list| self.members(population, list)).transpose()?.map(|mut list| {
             list.sort_unstable();

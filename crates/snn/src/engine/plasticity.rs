@@ -22,8 +22,8 @@ use std::fmt::Debug;
 
 pub(crate) use projection::{PlasticProjection, build};
 pub use reward::RewardStdp;
-pub use short_term::TsodyksMarkram;
 pub(crate) use short_term::ShortTermState;
+pub use short_term::TsodyksMarkram;
 pub use spinnaker::{SpinnakerClip, SpinnakerStdp};
 pub use stdp::{PairStdp, WeightDependence};
 pub use traces::{TRACES, Trace};
@@ -150,7 +150,11 @@ impl Homeostasis {
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
         let positive = |name, x: f64| {
-            if x > 0.0 && x.is_finite() { Ok(()) } else { Err(Error::parameter(name, x, "finite and positive")) }
+            if x > 0.0 && x.is_finite() {
+                Ok(())
+            } else {
+                Err(Error::parameter(name, x, "finite and positive"))
+            }
         };
         let finite = |name, x: f64| {
             if x.is_finite() { Ok(()) } else { Err(Error::parameter(name, x, "finite")) }

@@ -66,8 +66,10 @@ impl<R: Real> Network<R> {
     ) -> Result<StateRecorder> {
         let neurons = self.members(population, neurons)?;
         let interval = self.interval_steps(interval_ms)?;
-        let indices =
-            variables.iter().map(|v| self.variable(population, v).map(|(_, i)| i)).collect::<Result<Vec<_>>>()?;
+        let indices = variables
+            .iter()
+            .map(|v| self.variable(population, v).map(|(_, i)| i))
+            .collect::<Result<Vec<_>>>()?;
         if neurons.is_empty() || indices.is_empty() {
             let what = "variables and neurons to record".to_owned();
             return Err(Error::TooFew { what, needed: 1, found: 0 });
@@ -81,7 +83,13 @@ impl<R: Real> Network<R> {
             group.taps.push(Tap { variables: indices.clone(), neurons: local, interval, values: Vec::new() });
         }
         let variables = variables.iter().map(|v| (*v).to_owned()).collect();
-        self.state_recorders.push(StateRecorderEntry { population: population.0, variables, neurons, interval, taps });
+        self.state_recorders.push(StateRecorderEntry {
+            population: population.0,
+            variables,
+            neurons,
+            interval,
+            taps,
+        });
         Ok(StateRecorder(self.state_recorders.len() - 1))
     }
 
@@ -108,7 +116,12 @@ impl<R: Real> Network<R> {
         }
         let labels = table.source.iter().zip(&table.target).map(|(a, b)| format!("{a}->{b}")).collect();
         let samples = vec![table.weight];
-        self.weight_recorders.push(WeightRecorderEntry { projection: projection.0, interval, labels, samples });
+        self.weight_recorders.push(WeightRecorderEntry {
+            projection: projection.0,
+            interval,
+            labels,
+            samples,
+        });
         Ok(WeightRecorder(self.weight_recorders.len() - 1))
     }
 
@@ -172,17 +185,20 @@ impl<R: Real> Network<R> {
             name: variable.to_owned(),
             known,
         };
-        let entry = self
-            .state_recorders
-            .get(recorder.0)
-            .ok_or_else(|| unknown("state recorder", format!("{} in this network", self.state_recorders.len())))?;
+        let entry = self.state_recorders.get(recorder.0).ok_or_else(|| {
+            unknown("state recorder", format!("{} in this network", self.state_recorders.len()))
+        })?;
         let index = entry
             .variables
             .iter()
             .position(|v| v == variable)
             .ok_or_else(|| unknown("recorded variable", entry.variables.join(", ")))?;
-        let taps: Vec<&Tap<R>> =
-            self.lanes.iter().zip(&entry.taps).map(|(lane, tap)| &lane.groups[entry.population].taps[*tap]).collect();
+        let taps: Vec<&Tap<R>> = self
+            .lanes
+            .iter()
+            .zip(&entry.taps)
+            .map(|(lane, tap)| &lane.groups[entry.population].taps[*tap])
+            .collect();
         let samples = taps
             .iter()
             .filter(|t| !t.neurons.is_empty())
@@ -207,9 +223,12 @@ impl<R: Real> Network<R> {
             }
         }
         let site = Site::Module(self.populations[entry.population].name.clone());
-        let units = entry.neurons.iter().map(|n| UnitId { site: site.clone(), index: *n as usize, label: None });
+        let units =
+            entry.neurons.iter().map(|n| UnitId { site: site.clone(), index: *n as usize, label: None });
         let interval = entry.interval as f64 * self.config.dt_ms;
-        Recording::new(values, units.collect()).and_then(|r| r.with_sample_interval_ms(interval)).map_err(recorded)
+        Recording::new(values, units.collect())
+            .and_then(|r| r.with_sample_interval_ms(interval))
+            .map_err(recorded)
     }
 
     /// What a weight recorder sampled: `[samples, synapses]` in the order of [`Network::synapse_table`], each labelled
@@ -233,7 +252,9 @@ impl<R: Real> Network<R> {
             label: Some(label.clone()),
         });
         let interval = entry.interval as f64 * self.config.dt_ms;
-        Recording::new(values, units.collect()).and_then(|r| r.with_sample_interval_ms(interval)).map_err(recorded)
+        Recording::new(values, units.collect())
+            .and_then(|r| r.with_sample_interval_ms(interval))
+            .map_err(recorded)
     }
 
     /// Mean rate of a population in each whole bin of a rate recorder, in Hz.
@@ -295,8 +316,10 @@ impl<R: Real> Network<R> {
         })?;
         let mut chosen = Vec::new();
         for part in members {
-            let population = self.find(&part.layer).or_else(|error| self.find(&part.site).map_err(|_| error))?;
-            let neurons: Vec<u32> = part.units.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect();
+            let population =
+                self.find(&part.layer).or_else(|error| self.find(&part.site).map_err(|_| error))?;
+            let neurons: Vec<u32> =
+                part.units.iter().map(|n| u32::try_from(*n).unwrap_or(u32::MAX)).collect();
             chosen.push((population, self.members(population, &neurons)?));
         }
         Ok(chosen)

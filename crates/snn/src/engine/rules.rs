@@ -114,7 +114,13 @@ impl Kernel {
         match self {
             Self::Exponential { peak, length } => peak * (-distance / length).exp(),
             Self::Gaussian { peak, sigma } => peak * (-0.5 * (distance / sigma).powi(2)).exp(),
-            Self::Disc { peak, radius } => if distance <= *radius { *peak } else { 0.0 },
+            Self::Disc { peak, radius } => {
+                if distance <= *radius {
+                    *peak
+                } else {
+                    0.0
+                }
+            }
         }
     }
 
@@ -208,7 +214,14 @@ impl Pairs {
 }
 
 /// Makes the pairs of a rule. `same` tells whether both populations are one; draws belong to `(seed, purpose)` and to a row.
-pub(crate) fn pairs(rule: &Rule, sources: usize, targets: usize, same: bool, seed: u64, purpose: &str) -> Result<Pairs> {
+pub(crate) fn pairs(
+    rule: &Rule,
+    sources: usize,
+    targets: usize,
+    same: bool,
+    seed: u64,
+    purpose: &str,
+) -> Result<Pairs> {
     let row_stream = |row: usize| stream(seed, purpose, row as u64);
     let by_source = |row: &(dyn Fn(usize) -> Result<Vec<u32>> + Sync)| -> Result<Pairs> {
         Ok(Pairs::from_rows((0..sources).into_par_iter().map(row).collect::<Result<_>>()?))
@@ -268,7 +281,9 @@ pub(crate) fn pairs(rule: &Rule, sources: usize, targets: usize, same: bool, see
         }
         Rule::Distance { sources: from, targets: to, kernel, period, allow_self } => {
             kernel.validate()?;
-            for (what, positions, n) in [("source positions", from, sources), ("target positions", to, targets)] {
+            for (what, positions, n) in
+                [("source positions", from, sources), ("target positions", to, targets)]
+            {
                 if positions.len() != n {
                     return Err(Error::shape(what, n, positions.len()));
                 }
@@ -302,7 +317,11 @@ pub(crate) fn pairs(rule: &Rule, sources: usize, targets: usize, same: bool, see
                 return Err(Error::shape("row starts", expected, format!("{} starts", starts.len())));
             }
             list.iter().try_for_each(|target| index("target", *target, targets))?;
-            Ok(Pairs { starts: starts.clone(), targets: list.clone(), origin: Some((0..list.len()).collect()) })
+            Ok(Pairs {
+                starts: starts.clone(),
+                targets: list.clone(),
+                origin: Some((0..list.len()).collect()),
+            })
         }
     }
 }

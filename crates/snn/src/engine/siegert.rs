@@ -39,7 +39,14 @@ pub fn erfcx(x: f64) -> f64 {
 ///
 /// # Errors
 /// [`Error::Parameter`] unless `tau_m` and `s` are positive, `t_ref` is not negative and `V_r < theta`.
-pub fn rate_hz(mu_mv: f64, s_mv: f64, tau_m_ms: f64, t_ref_ms: f64, v_reset_mv: f64, theta_mv: f64) -> Result<f64> {
+pub fn rate_hz(
+    mu_mv: f64,
+    s_mv: f64,
+    tau_m_ms: f64,
+    t_ref_ms: f64,
+    v_reset_mv: f64,
+    theta_mv: f64,
+) -> Result<f64> {
     for (name, x) in [("tau_m_ms", tau_m_ms), ("s_mv", s_mv)] {
         if !(x > 0.0 && x.is_finite()) {
             return Err(Error::parameter(name, x, "finite and positive"));
@@ -99,7 +106,8 @@ impl BrunelMeanField {
                 * self.c_e
                 * (external + (1.0 + 0.25 * self.g * self.g) * nu);
             let next =
-                rate_hz(mu, variance.sqrt(), self.tau_m_ms, self.t_ref_ms, self.v_reset_mv, self.theta_mv)? * 1e-3;
+                rate_hz(mu, variance.sqrt(), self.tau_m_ms, self.t_ref_ms, self.v_reset_mv, self.theta_mv)?
+                    * 1e-3;
             nu += 0.02 * (next - nu);
         }
         Ok(nu * 1e3)
@@ -175,8 +183,16 @@ mod tests {
             v_reset_mv: 0.0,
             t_ref_ms: 2.0,
         };
-        assert!((base.rate_hz().unwrap() - 45.668_319_996_442_605).abs() < 1e-5, "{}", base.rate_hz().unwrap());
+        assert!(
+            (base.rate_hz().unwrap() - 45.668_319_996_442_605).abs() < 1e-5,
+            "{}",
+            base.rate_hz().unwrap()
+        );
         let full = BrunelMeanField { j_mv: 0.1, c_e: 1000.0, ..base };
-        assert!((full.rate_hz().unwrap() - 32.033_114_503_863_03).abs() < 1e-5, "{}", full.rate_hz().unwrap());
+        assert!(
+            (full.rate_hz().unwrap() - 32.033_114_503_863_03).abs() < 1e-5,
+            "{}",
+            full.rate_hz().unwrap()
+        );
     }
 }

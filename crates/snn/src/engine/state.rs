@@ -110,7 +110,11 @@ impl<'a> Reader<'a> {
         if self.rest.is_empty() {
             return Ok(());
         }
-        Err(Error::shape("saved state", "the arrays of this network", format!("{} bytes more", self.rest.len())))
+        Err(Error::shape(
+            "saved state",
+            "the arrays of this network",
+            format!("{} bytes more", self.rest.len()),
+        ))
     }
 
     fn take(&mut self, n: usize) -> Result<&'a [u8]> {

@@ -138,7 +138,11 @@ impl<R: Real> Source<R> {
                 for (time, current) in steps {
                     let step = config.steps("time of a current in ms", *time)?;
                     if starts.last().is_some_and(|last| *last >= step) {
-                        return Err(Error::parameter("time of a current in ms", *time, "later than the one before"));
+                        return Err(Error::parameter(
+                            "time of a current in ms",
+                            *time,
+                            "later than the one before",
+                        ));
                     }
                     starts.push(step);
                     currents.push(R::of(finite("current", *current)?));
@@ -202,7 +206,9 @@ impl<R: Real> Source<R> {
 
     /// Adds the spikes that arrive in a step.
     pub(crate) fn add_spikes(&mut self, step: i64, state: PortState<'_, R>) {
-        let Kind::Poisson { weight, delay, mean, profile, of_segment, table, .. } = &mut self.kind else { return };
+        let Kind::Poisson { weight, delay, mean, profile, of_segment, table, .. } = &mut self.kind else {
+            return;
+        };
         if step < *delay {
             return;
         }

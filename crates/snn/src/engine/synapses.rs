@@ -88,7 +88,13 @@ pub(crate) struct Drawn {
 
 impl Drawn {
     /// Draws weights and delays for pairs. Draws of a row come from its own stream.
-    pub(crate) fn new(pairs: Pairs, synapse: &Synapse, sign: Sign, config: &Config, purpose: &str) -> Result<Self> {
+    pub(crate) fn new(
+        pairs: Pairs,
+        synapse: &Synapse,
+        sign: Sign,
+        config: &Config,
+        purpose: &str,
+    ) -> Result<Self> {
         let count = pairs.targets.len();
         let weights = match &synapse.weight {
             Values::Constant(w) => Shared::Same(*w),
@@ -96,9 +102,11 @@ impl Drawn {
         };
         let check = |w: f64| match sign {
             _ if !w.is_finite() => Err(Error::parameter(format!("weight of {purpose}"), w, "finite")),
-            Sign::NonNegative if w < 0.0 => {
-                Err(Error::parameter(format!("weight of {purpose}"), w, "0 or more: the port is a conductance"))
-            }
+            Sign::NonNegative if w < 0.0 => Err(Error::parameter(
+                format!("weight of {purpose}"),
+                w,
+                "0 or more: the port is a conductance",
+            )),
             _ => Ok(()),
         };
         match &weights {
@@ -160,7 +168,8 @@ impl Drawn {
         };
         rows.into_par_iter().zip(delays).zip(weights).for_each(|((targets, delays), weights)| {
             let delay = |i: usize| delays.as_ref().map_or(0, |d| d[i]);
-            let ordered = (1..targets.len()).all(|i| (delay(i - 1), targets[i - 1]) <= (delay(i), targets[i]));
+            let ordered =
+                (1..targets.len()).all(|i| (delay(i - 1), targets[i - 1]) <= (delay(i), targets[i]));
             if ordered {
                 return;
             }
@@ -205,7 +214,8 @@ fn draw(pairs: &Pairs, values: &Values, seed: u64, purpose: &str) -> Result<Vec<
     match values {
         Values::Drawn(distribution) => {
             distribution.validate(purpose)?;
-            let row = |i: usize| draw_row(distribution, pairs.starts[i + 1] - pairs.starts[i], seed, purpose, i);
+            let row =
+                |i: usize| draw_row(distribution, pairs.starts[i + 1] - pairs.starts[i], seed, purpose, i);
             let rows: Vec<Vec<f64>> =
                 (0..pairs.starts.len() - 1).into_par_iter().map(row).collect::<Result<_>>()?;
             Ok(rows.concat())
@@ -246,7 +256,8 @@ impl<R: Real> Rows<R> {
         if drawn.len() > u32::MAX as usize || (packed && cells_needed > u32::MAX as usize) {
             return Err(Error::Unsupported {
                 what: format!("{} synapses of a delay of {} steps", drawn.len(), drawn.longest()),
-                why: "a projection holds at most 2^32 synapses, and delay times targets of a thread".to_owned(),
+                why: "a projection holds at most 2^32 synapses, and delay times targets of a thread"
+                    .to_owned(),
             });
         }
         let inside = |target: u32| block.contains(&(target as usize));
@@ -272,7 +283,8 @@ impl<R: Real> Rows<R> {
                     continue;
                 }
                 let target = drawn.targets[i] - block.start as u32;
-                let cell = if packed { u32::from(drawn.delays.at(i)) * width as u32 + target } else { target };
+                let cell =
+                    if packed { u32::from(drawn.delays.at(i)) * width as u32 + target } else { target };
                 rows.cells.push(cell);
                 if let (Shared::Each(to), Shared::Each(from)) = (&mut rows.weights, &drawn.weights) {
                     to.push(R::of(from[i]));

@@ -20,7 +20,13 @@ pub(crate) struct Notes<'a> {
 }
 
 /// Runs all lanes over the steps `from..to`, exchanging spikes every `interval` steps.
-pub(crate) fn run<R: Real>(lanes: &mut [Lane<R>], from: i64, to: i64, interval: i64, mut notes: Notes<'_>) -> Result<()> {
+pub(crate) fn run<R: Real>(
+    lanes: &mut [Lane<R>],
+    from: i64,
+    to: i64,
+    interval: i64,
+    mut notes: Notes<'_>,
+) -> Result<()> {
     if let [lane] = lanes {
         let mut step = from;
         while step < to {
@@ -32,7 +38,8 @@ pub(crate) fn run<R: Real>(lanes: &mut [Lane<R>], from: i64, to: i64, interval: 
         }
         return Ok(());
     }
-    let empty = || RwLock::new(lanes[0].outbox.iter().map(|steps| vec![Vec::new(); steps.len()]).collect::<Outbox>());
+    let empty =
+        || RwLock::new(lanes[0].outbox.iter().map(|steps| vec![Vec::new(); steps.len()]).collect::<Outbox>());
     let exchange = Exchange {
         boxes: (0..lanes.len()).map(|_| [empty(), empty()]).collect(),
         barrier: Barrier::new(lanes.len()),

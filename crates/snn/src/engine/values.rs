@@ -89,8 +89,9 @@ impl Distribution {
     /// # Errors
     /// [`Error::Parameter`] with `name` for parameters that are not finite, a negative spread, or bounds out of order.
     pub fn validate(&self, name: &str) -> Result<()> {
-        let refuse =
-            |part: &str, value, expected: &str| Err(Error::parameter(format!("{name}: {part}"), value, expected));
+        let refuse = |part: &str, value, expected: &str| {
+            Err(Error::parameter(format!("{name}: {part}"), value, expected))
+        };
         let (first, second) = match self.shape {
             Shape::Uniform { low, high } if low > high => return refuse("high", high, "low or more"),
             Shape::Uniform { low, high } => (low, high),
@@ -216,7 +217,8 @@ mod tests {
         let redrawn = Values::from(Distribution::normal(0.0, 1.0).redrawn(-0.5, 2.0));
         let x = redrawn.resolve(4000, 3, "x").unwrap();
         assert!(x.iter().all(|x| (-0.5..=2.0).contains(x)) && !x.contains(&-0.5));
-        let clipped = Values::from(Distribution::normal(0.0, 1.0).clipped(0.0, 9.0)).resolve(4000, 3, "x").unwrap();
+        let clipped =
+            Values::from(Distribution::normal(0.0, 1.0).clipped(0.0, 9.0)).resolve(4000, 3, "x").unwrap();
         let at_bound = clipped.iter().filter(|x| **x == 0.0).count();
         assert!((1800..2200).contains(&at_bound), "{at_bound}");
         assert_eq!(redrawn.resolve(4000, 3, "x").unwrap(), x);

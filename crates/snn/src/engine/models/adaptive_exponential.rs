@@ -1,8 +1,8 @@
 //! The adaptive exponential integrate-and-fire neuron.
 
 use super::super::model::{
-    Arrival, BuildContext, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick, padded,
-    state_access, vectorised,
+    Arrival, BuildContext, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
+    padded, state_access, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;
@@ -162,7 +162,11 @@ impl<R: Real> NeuronModel<R> for AdEx {
         let i_e = context.finite("i_e_pa", &self.i_e_pa)?;
         for i in 0..context.len() {
             if slope.at(i) == 0.0 && v_reset.at(i) >= v_t.at(i) {
-                return Err(Error::parameter("v_reset_mv", v_reset.at(i), "below v_t_mv where delta_t_mv is 0"));
+                return Err(Error::parameter(
+                    "v_reset_mv",
+                    v_reset.at(i),
+                    "below v_t_mv where delta_t_mv is 0",
+                ));
             }
             // Beyond this the exponential at the peak leaves the range of a double, and with it the slope.
             if slope.at(i) > 0.0 && (v_peak.at(i) - v_t.at(i)) / slope.at(i) > 80.0 {
@@ -200,8 +204,10 @@ impl<R: Real> NeuronModel<R> for AdEx {
                 drive: R::of(i_e.at(i)),
             }
         };
-        let all =
-            [&c, &g_l, &e_l, &v_t, &slope, &a, &b, &tau_w, &v_reset, &v_peak, &e_ex, &e_in, &tau_ex, &tau_in, &i_e];
+        let all = [
+            &c, &g_l, &e_l, &v_t, &slope, &a, &b, &tau_w, &v_reset, &v_peak, &e_ex, &e_in, &tau_ex, &tau_in,
+            &i_e,
+        ];
         Ok(vectorised(Block {
             coefficients: Coefficients::new(context, &all, set),
             refractory: Refractory::new(context, &self.t_ref_ms, &v_reset)?,

@@ -1,8 +1,8 @@
 //! Leaky integrate-and-fire with a moving threshold.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
-    chunk_of, padded, state_access, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale,
+    Tick, chunk_of, padded, state_access, vectorised,
 };
 use super::super::propagators;
 use super::super::real::Real;
@@ -135,8 +135,7 @@ impl<R: Real> NeuronModel<R> for AdaptiveThresholdLif {
                 rate: R::of(rate.at(i)),
             }
         };
-        let all =
-            [&c_m, &tau_m, &e_l, &v_th, &tau_ex, &tau_in, &i_e, &tau_theta, &jump, &target, &rate];
+        let all = [&c_m, &tau_m, &e_l, &v_th, &tau_ex, &tau_in, &i_e, &tau_theta, &jump, &target, &rate];
         Ok(vectorised(Block {
             coefficients: Coefficients::new(context, &all, set),
             refractory: Refractory::new(context, &self.t_ref_ms, &v_reset)?,

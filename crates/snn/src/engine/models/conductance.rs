@@ -1,8 +1,8 @@
 //! Leaky integrate-and-fire with conductances.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Parameter, Port, PortState, Refractory, Scale,
-    Tick, chunk_of, fire_chunk, padded, state_access, sweep_driven, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Parameter, Port, PortState,
+    Refractory, Scale, Tick, chunk_of, fire_chunk, padded, state_access, sweep_driven, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;
@@ -213,7 +213,15 @@ impl Conductances {
             threshold: R::of(self.v_th.at(i)),
         };
         let all = [
-            &self.c_m, &self.g_l, &self.e_l, &self.v_th, &self.e_ex, &self.e_in, &self.tau_ex, &self.tau_in, &self.i_e,
+            &self.c_m,
+            &self.g_l,
+            &self.e_l,
+            &self.v_th,
+            &self.e_ex,
+            &self.e_in,
+            &self.tau_ex,
+            &self.tau_in,
+            &self.i_e,
         ];
         let jump = |tau: &Parameter| {
             Coefficients::new(context, &[tau], |i| {
@@ -294,8 +302,10 @@ fn runge_kutta<R: Real, const ALPHA: bool>(
     for lane in 0..CHUNK {
         let k = set(lane);
         let constant = k.leak + drive(lane);
-        let (ex_half, ex_full, ex_next) = advance::<R, ALPHA>(ex[lane], ex_rate[lane], k.h, k.half_ex, k.full_ex);
-        let (in_half, in_full, in_next) = advance::<R, ALPHA>(inh[lane], inh_rate[lane], k.h, k.half_in, k.full_in);
+        let (ex_half, ex_full, ex_next) =
+            advance::<R, ALPHA>(ex[lane], ex_rate[lane], k.h, k.half_ex, k.full_ex);
+        let (in_half, in_full, in_next) =
+            advance::<R, ALPHA>(inh[lane], inh_rate[lane], k.h, k.half_in, k.full_in);
         // The slope is linear in V: h (a - b V) / C.
         let slope = |e: R, i: R| (k.h_c * (constant + e * k.e_ex + i * k.e_in), k.h_c * (k.g_l + e + i));
         let (a0, b0) = slope(ex[lane], inh[lane]);

@@ -1,8 +1,8 @@
 //! The Hodgkin-Huxley neuron of Traub and Miles.
 
 use super::super::model::{
-    Arrival, BuildContext, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick, padded,
-    state_access, vectorised,
+    Arrival, BuildContext, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
+    padded, state_access, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;

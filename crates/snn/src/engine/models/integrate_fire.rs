@@ -1,8 +1,8 @@
 //! Integrate-and-fire without a leak.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
-    chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale,
+    Tick, chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;
@@ -154,7 +154,11 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
     }
 
     fn port(&mut self, _port: usize) -> PortState<'_, R> {
-        PortState { values: &mut self.arrivals, scale: Scale::Uniform(R::ONE), arrival: Arrival::BeforeUpdate }
+        PortState {
+            values: &mut self.arrivals,
+            scale: Scale::Uniform(R::ONE),
+            arrival: Arrival::BeforeUpdate,
+        }
     }
 
     state_access!(v, arrivals);

@@ -1,8 +1,8 @@
 //! Izhikevich's neuron.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Scale, Tick, chunk_of, padded,
-    state_access, sweep_driven, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Scale, Tick,
+    chunk_of, padded, state_access, sweep_driven, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;

@@ -1,7 +1,7 @@
 //! Leaky integrate-and-fire with alpha-shaped currents.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Tick,
     chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
 };
 use super::super::propagators;

@@ -1,8 +1,8 @@
 //! Leaky integrate-and-fire with jumps of the potential.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
-    chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale,
+    Tick, chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
 };
 use super::super::propagators;
 use super::super::real::Real;
@@ -144,7 +144,11 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
     }
 
     fn port(&mut self, _port: usize) -> PortState<'_, R> {
-        PortState { values: &mut self.arrivals, scale: Scale::Uniform(R::ONE), arrival: Arrival::BeforeUpdate }
+        PortState {
+            values: &mut self.arrivals,
+            scale: Scale::Uniform(R::ONE),
+            arrival: Arrival::BeforeUpdate,
+        }
     }
 
     state_access!(v, arrivals);

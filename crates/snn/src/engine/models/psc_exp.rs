@@ -1,8 +1,8 @@
 //! Leaky integrate-and-fire with exponential currents.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
-    chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale,
+    Tick, chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
 };
 use super::super::propagators;
 use super::super::real::Real;

@@ -1,8 +1,8 @@
 //! The spike response model.
 
 use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale, Tick,
-    chunk_of, padded, vectorised,
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Scale,
+    Tick, chunk_of, padded, vectorised,
 };
 use super::super::real::Real;
 use super::super::values::Values;

@@ -2,7 +2,9 @@
 
 use recordings::Stamp;
 
-use super::super::model::{Arrival, BuildContext, NeuronBlock, NeuronModel, Port, PortState, Scale, Tick, padded};
+use super::super::model::{
+    Arrival, BuildContext, NeuronBlock, NeuronModel, Port, PortState, Scale, Tick, padded,
+};
 use super::super::random;
 use super::super::real::Real;
 use super::super::values::Values;

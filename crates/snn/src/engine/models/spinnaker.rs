@@ -1,10 +1,10 @@
 //! SpiNNaker's integrate-and-fire neuron.
 
-use super::super::model::{
-    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Tick, chunk_of,
-    fire_chunk, padded, state_access, sweep, vectorised,
-};
 use super::super::config::StepOrder;
+use super::super::model::{
+    Arrival, BuildContext, CHUNK, Coefficients, NeuronBlock, NeuronModel, Port, PortState, Refractory, Tick,
+    chunk_of, fire_chunk, padded, state_access, sweep, vectorised,
+};
 use super::super::propagators;
 use super::super::real::Real;
 use super::super::values::Values;

@@ -45,7 +45,8 @@ pub(crate) fn build<R: Real, P: Plasticity<R>>(
     if rule.post_first() && placement == DelayPlacement::Axonal {
         return Err(Error::Unsupported {
             what: format!("{rule:?} with axonal delays"),
-            why: "its postsynaptic events come before the presynaptic ones of a step: use dendritic delays".to_owned(),
+            why: "its postsynaptic events come before the presynaptic ones of a step: use dendritic delays"
+                .to_owned(),
         });
     }
     let mut starts = vec![0];
@@ -218,7 +219,8 @@ impl<R: Real, P: Plasticity<R>> Projection<R, P> {
             return row;
         }
         let delays = &self.delay[row.clone()];
-        row.start + delays.partition_point(|d| *d < delay)..row.start + delays.partition_point(|d| *d <= delay)
+        row.start + delays.partition_point(|d| *d < delay)
+            ..row.start + delays.partition_point(|d| *d <= delay)
     }
 
     /// The part of a target's synapses with a delay.
@@ -277,13 +279,15 @@ impl<R: Real, P: Plasticity<R>> Projection<R, P> {
                 Homeostasis::Scaling { target_hz, eta, tau_ms, .. } => {
                     let seconds = interval as f64 * self.dt_ms * 1e-3;
                     let keep = (-seconds * 1e3 / tau_ms).exp();
-                    let rate = self.rates[target].to_f64() * keep + (1.0 - keep) * self.counts[target] as f64 / seconds;
+                    let rate = self.rates[target].to_f64() * keep
+                        + (1.0 - keep) * self.counts[target] as f64 / seconds;
                     self.rates[target] = R::of(rate);
                     self.counts[target] = 0;
                     R::of((1.0 + eta * (target_hz - rate) * seconds).max(0.0))
                 }
                 Homeostasis::Normalise { total, .. } => {
-                    let weights = self.back[synapses.clone()].iter().map(|s| self.weights[*s as usize].to_f64());
+                    let weights =
+                        self.back[synapses.clone()].iter().map(|s| self.weights[*s as usize].to_f64());
                     let sum: f64 = weights.sum();
                     if sum == 0.0 { R::ONE } else { R::of(total / sum) }
                 }

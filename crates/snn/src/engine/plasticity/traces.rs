@@ -142,7 +142,10 @@ mod tests {
                         let sum: f64 = visible.iter().map(decayed).sum();
                         let last = visible.last().map_or(0.0, decayed);
                         let seen = traces.seen(1, now, lag, strict);
-                        assert!((seen[0] - sum).abs() < 1e-14, "{spike} {lag} {now} {strict}: {seen:?} {sum}");
+                        assert!(
+                            (seen[0] - sum).abs() < 1e-14,
+                            "{spike} {lag} {now} {strict}: {seen:?} {sum}"
+                        );
                         assert!((seen[1] - last).abs() < 1e-15);
                     }
                 }
