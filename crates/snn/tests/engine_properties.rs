@@ -294,14 +294,14 @@ fn halving_the_step_converges_at_the_stated_order() {
         let exact = end(0.2 / 64.0);
         ((end(0.2) - exact).abs() / (end(0.1) - exact).abs()).log2()
     };
-    let adex = AdEx { i_e_pa: 700.0.into(), ..AdEx::default() };
+    let adex = AdEx { i_e_pa: 300.0.into(), ..AdEx::default() };
     let order_of_adex = order(&adex, -60.0);
     assert!((3.5..4.6).contains(&order_of_adex), "{order_of_adex}");
     // In its rest the neuron's Euler steps contract: a start above it shows the first order.
     let izhikevich = Izhikevich { i_e: 2.0.into(), ..Izhikevich::default() };
     let order_of_euler = order(&izhikevich, -60.0);
     assert!((0.8..1.3).contains(&order_of_euler), "{order_of_euler}");
-    let traub = HodgkinHuxley { sub_step_ms: 1.0, i_e_pa: 50.0.into(), ..HodgkinHuxley::default() };
+    let traub = HodgkinHuxley { sub_step_ms: 1.0, e_l_mv: (-70.0).into(), ..HodgkinHuxley::default() };
     let order_of_traub = order(&traub, -62.0);
     assert!((3.3..5.0).contains(&order_of_traub), "{order_of_traub}");
 }
@@ -333,7 +333,7 @@ fn every_model_fires_under_drive_and_not_without_and_in_both_precisions() {
     check!(IafCondAlpha::default(), 400.0, StepOrder::Nest);
     check!(AdEx::default(), 1000.0, StepOrder::Nest);
     check!(Izhikevich::default(), 10.0, StepOrder::Nest);
-    check!(HodgkinHuxley::default(), 500.0, StepOrder::Nest);
+    check!(HodgkinHuxley { e_l_mv: (-70.0).into(), ..HodgkinHuxley::default() }, 500.0, StepOrder::Nest);
     check!(AdaptiveThresholdLif::default(), 500.0, StepOrder::Nest);
     check!(IntegrateFire::default(), 10.0, StepOrder::Nest);
     check!(IfCurrExp::default(), 1.0, StepOrder::SpiNNaker);

@@ -110,11 +110,17 @@ impl<R: Real> Lane<R> {
     fn exchanged(&mut self, step: i64) -> Result<()> {
         for projection in &mut self.projections {
             let (pre, post) = (&self.histories[projection.pre], &self.histories[projection.post]);
-            let ring = self.groups[projection.post].rings[projection.port].as_mut();
             match &mut projection.kind {
+                Kind::Direct { rows, delay: 0 } => {
+                    let spikes = pre.at(step);
+                    if !spikes.is_empty() {
+                        let group = &mut self.groups[projection.post];
+                        self.events += rows.deliver(spikes, group.block.port(projection.port));
+                    }
+                }
                 Kind::Direct { .. } => {}
                 Kind::Ring { rows, short_term, glia } => {
-                    let Some(ring) = ring else { continue };
+                    let Some(ring) = &mut self.groups[projection.post].rings[projection.port] else { continue };
                     for source in pre.at(step) {
                         self.events += rows.row(*source).len() as u64;
                         let gain = short_term.as_mut().map(|s| s.release(*source as usize, step));
@@ -133,7 +139,10 @@ impl<R: Real> Lane<R> {
                         glia.step(step)?;
                     }
                 }
-                Kind::Plastic(plastic) => plastic.exchanged(step, pre, post, ring),
+                Kind::Plastic(plastic) => {
+                    let ring = self.groups[projection.post].rings[projection.port].as_mut();
+                    plastic.exchanged(step, pre, post, ring);
+                }
             }
         }
         Ok(())
@@ -255,6 +264,8 @@ impl<R: Real> Group<R> {
             }
             let pre = &histories[projection.pre];
             match &mut projection.kind {
+                // Taken when the spikes of the step are exchanged.
+                Kind::Direct { delay: 0, .. } => {}
                 Kind::Direct { rows, delay } => {
                     let spikes = pre.at(step - i64::from(*delay));
                     if !spikes.is_empty() {

@@ -77,6 +77,23 @@ pub struct PortState<'a, R> {
     pub scale: Scale<'a, R>,
     /// When they are added.
     pub arrival: Arrival,
+    /// A second array to which each weight is added, times a factor of its own.
+    pub mirror: Option<(&'a mut [R], R)>,
+}
+
+impl<R: Real> PortState<'_, R> {
+    /// Adds a weight to a neuron.
+    #[inline(always)]
+    pub fn add(&mut self, neuron: usize, weight: R) {
+        let factor = match self.scale {
+            Scale::Uniform(f) => f,
+            Scale::Each(all) => all[neuron],
+        };
+        self.values[neuron] += weight * factor;
+        if let Some((mirror, factor)) = &mut self.mirror {
+            mirror[neuron] += weight * *factor;
+        }
+    }
 }
 
 impl From<super::config::StepOrder> for Arrival {
@@ -136,7 +153,10 @@ pub trait NeuronBlock<R: Real>: Send {
     fn refractory(&mut self) -> Option<&mut Refractory<R>> {
         None
     }
-    /// A time in steps at which the state changes its representation; called after a state was restored.
+    /// Called once before the first step: whether few neurons receive an arrival in a step and no stimulus gives a current, so
+    /// that a representation pays in which arrivals cost more and steps less.
+    fn prepare(&mut self, _sparse: bool) {}
+    /// Called after a state was restored that was saved before `step`.
     fn restored(&mut self, _step: i64) {}
 }
 
@@ -353,10 +373,34 @@ impl<R: Real> Refractory<R> {
         &mut self.until
     }
 
+    /// The potential at which a neuron is held.
+    #[inline(always)]
+    pub fn reset(&self, neuron: usize) -> R {
+        self.reset.at(neuron)
+    }
+
+    /// Calls `release` with each neuron that is free from this step on and its reset potential, and forgets it.
+    #[inline(always)]
+    pub fn release(&mut self, step: i64, mut release: impl FnMut(usize, R)) {
+        let (until, reset) = (&self.until, &self.reset);
+        let mut kept = 0;
+        for at in 0..self.active.len() {
+            let neuron = self.active[at];
+            if until[neuron as usize] < step {
+                release(neuron as usize, reset.at(neuron as usize));
+            } else {
+                self.active[kept] = neuron;
+                kept += 1;
+            }
+        }
+        self.active.truncate(kept);
+    }
+
     /// Rebuilds what follows from the times, after they were changed.
     pub fn rebuild(&mut self, step: i64) {
         self.active.clear();
-        self.active.extend((0..self.until.len() as u32).filter(|i| self.until[*i as usize] >= step));
+        // Those held in the last step too: a block may have to release them.
+        self.active.extend((0..self.until.len() as u32).filter(|i| self.until[*i as usize] + 1 >= step && step > 0));
     }
 
     /// Whether a neuron may fire in this step: it exists and is not held.
@@ -568,6 +612,10 @@ impl<R: Real, B: NeuronBlock<R>> NeuronBlock<R> for Vectorised<B> {
 
     fn refractory(&mut self) -> Option<&mut Refractory<R>> {
         self.block.refractory()
+    }
+
+    fn prepare(&mut self, sparse: bool) {
+        self.block.prepare(sparse);
     }
 
     fn restored(&mut self, step: i64) {

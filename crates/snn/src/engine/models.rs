@@ -6,6 +6,7 @@ mod conductance;
 mod hodgkin_huxley;
 mod integrate_fire;
 mod izhikevich;
+mod lazy_exponential;
 mod psc_alpha;
 mod psc_delta;
 mod psc_exp;

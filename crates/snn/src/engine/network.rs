@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::astrocyte::{Astrocyte, Compartments};
 use super::config::Config;
 use super::lane::{Group, Kind, Lane, Projection as LaneProjection};
-use super::model::{BuildContext, NeuronModel, Port};
+use super::model::{Arrival, BuildContext, NeuronModel, Port};
 use super::plasticity::{self, DelayPlacement, Homeostasis, Plasticity, ShortTermState, TsodyksMarkram};
 use super::real::Real;
 use super::recorders::{RateTap, SpikeLog};
@@ -802,6 +802,15 @@ impl<R: Real> Network<R> {
         let (sources, targets) = (self.entry(pre)?.size, self.entry(post)?.size);
         let port_index = self.port(post, port)?;
         let sign = self.entry(post)?.ports[port_index].sign;
+        if synapse.immediate {
+            let before = self.lanes[0].groups[post.0].arrivals[port_index] == Arrival::BeforeUpdate;
+            if before || !matches!(storage, Storage::Static) {
+                return Err(Error::Unsupported {
+                    what: format!("a synapse without delay at port {port:?} of {}", self.populations[post.0].name),
+                    why: "only fixed weights on ports whose arrivals are added after the update can have none".to_owned(),
+                });
+            }
+        }
         let number = self.projections.len();
         let (from, to) = (&self.populations[pre.0].name, &self.populations[post.0].name);
         let purpose = format!("projection {number} {from}->{to}");
@@ -849,6 +858,7 @@ impl<R: Real> Network<R> {
         fingerprint_rule(&mut self.structure, rule);
         fingerprint_values(&mut self.structure, &synapse.weight);
         fingerprint_values(&mut self.structure, &synapse.delay_ms);
+        self.structure.update(format!("{}\n", synapse.immediate));
         self.projections.push(ProjectionEntry {
             pre: pre.0,
             post: post.0,
@@ -942,6 +952,10 @@ impl<R: Real> Network<R> {
                     .max()
                     .unwrap_or(1);
                 group.rings[part.port].get_or_insert_with(|| Ring::new(group.range.len(), needed));
+            }
+            for group in &mut lane.groups {
+                let sparse = group.rings.iter().all(Option::is_none) && group.sources.is_empty();
+                group.block.prepare(sparse);
             }
         }
     }

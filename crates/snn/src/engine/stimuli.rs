@@ -205,7 +205,7 @@ impl<R: Real> Source<R> {
     }
 
     /// Adds the spikes that arrive in a step.
-    pub(crate) fn add_spikes(&mut self, step: i64, state: PortState<'_, R>) {
+    pub(crate) fn add_spikes(&mut self, step: i64, mut state: PortState<'_, R>) {
         let Kind::Poisson { weight, delay, mean, profile, of_segment, table, .. } = &mut self.kind else {
             return;
         };
@@ -223,21 +223,15 @@ impl<R: Real> Source<R> {
         let range = self.range.clone();
         random::words(self.seed, &self.purpose, step, range, table.words(), &mut self.bytes, &mut self.words);
         table.count(&self.words, &mut self.counts);
-        let (values, counts) = (state.values, &self.counts);
-        match (self.chosen.as_deref(), state.scale) {
-            (None, Scale::Uniform(f)) => {
+        let counts = &self.counts;
+        match (self.chosen.as_deref(), state.scale, &state.mirror) {
+            (None, Scale::Uniform(f), None) => {
                 let w = *weight * f;
-                for (value, count) in values.iter_mut().zip(counts) {
+                for (value, count) in state.values.iter_mut().zip(counts) {
                     *value += w * R::of_count(*count);
                 }
             }
-            (chosen, scale) => each(chosen, counts.len(), |i| {
-                let f = match scale {
-                    Scale::Uniform(f) => f,
-                    Scale::Each(all) => all[i],
-                };
-                values[i] += *weight * f * R::of_count(counts[i]);
-            }),
+            (chosen, ..) => each(chosen, counts.len(), |i| state.add(i, *weight * R::of_count(counts[i]))),
         }
     }
 

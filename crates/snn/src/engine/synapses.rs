@@ -17,19 +17,31 @@ pub struct Synapse {
     pub weight: Values,
     /// Delays in milliseconds, rounded to steps, ties away from zero.
     pub delay_ms: Values,
+    /// Whether there is no delay at all, see [`Synapse::without_delay`]; then `delay_ms` is not read.
+    pub immediate: bool,
 }
 
 impl Synapse {
     /// Synapses of a weight, with a delay of 1 ms.
     #[must_use]
     pub fn new(weight: impl Into<Values>) -> Self {
-        Self { weight: weight.into(), delay_ms: 1.0.into() }
+        Self { weight: weight.into(), delay_ms: 1.0.into(), immediate: false }
     }
 
     /// The same with another delay.
     #[must_use]
     pub fn delay(mut self, delay_ms: impl Into<Values>) -> Self {
         self.delay_ms = delay_ms.into();
+        self.immediate = false;
+        self
+    }
+
+    /// The same without a delay, as Brian2's synapses are unless told otherwise: a spike arrives at the end of its own step,
+    /// after the update of all neurons, and acts from the next step on. Threads then meet in every step. Only for synapses
+    /// without plasticity, on ports whose arrivals are added after the update.
+    #[must_use]
+    pub fn without_delay(mut self) -> Self {
+        self.immediate = true;
         self
     }
 }
@@ -114,6 +126,7 @@ impl Drawn {
             Shared::Each(all) => all.iter().try_for_each(|w| check(*w))?,
         }
         let delays = match &synapse.delay_ms {
+            _ if synapse.immediate => Shared::Same(0),
             Values::Constant(d) => Shared::Same(config.delay_steps(*d)?),
             // A drawn delay is refused where it rounds to nothing; redraw bounds may start at half a step.
             Values::Drawn(_) => {
@@ -301,9 +314,33 @@ impl<R: Real> Rows<R> {
     }
 
     /// Adds the spikes of sources straight to the state of the targets; the number of synapses they passed.
-    pub(crate) fn deliver(&self, spikes: &[u32], port: PortState<'_, R>) -> u64 {
-        let values = port.values;
+    pub(crate) fn deliver(&self, spikes: &[u32], mut port: PortState<'_, R>) -> u64 {
         let mut events = 0;
+        if let (Shared::Same(w), Scale::Uniform(f), Some((mirror, second))) =
+            (&self.weights, port.scale, &mut port.mirror)
+        {
+            let (w, second) = (*w * f, *w * *second);
+            // One length for both: one bounds check serves.
+            let mirror = &mut mirror[..port.values.len()];
+            for source in spikes {
+                let row = &self.cells[self.row(*source)];
+                events += row.len() as u64;
+                for target in row {
+                    port.values[*target as usize] += w;
+                    mirror[*target as usize] += second;
+                }
+            }
+            return events;
+        }
+        if port.mirror.is_some() {
+            for source in spikes {
+                let row = self.row(*source);
+                events += row.len() as u64;
+                row.for_each(|i| port.add(self.cells[i] as usize, self.weights.at(i)));
+            }
+            return events;
+        }
+        let values = port.values;
         match (&self.weights, port.scale) {
             (Shared::Same(w), Scale::Uniform(f)) => {
                 let w = *w * f;
@@ -404,12 +441,19 @@ impl<R: Real> Ring<R> {
     }
 
     /// Moves the arrivals of a step to the state.
-    pub(crate) fn drain(&mut self, step: i64, port: PortState<'_, R>) {
+    pub(crate) fn drain(&mut self, step: i64, mut port: PortState<'_, R>) {
         if step > self.busy_until {
             return;
         }
         let base = self.base(step);
         let slot = &mut self.cells[base..base + self.width];
+        if port.mirror.is_some() {
+            for (neuron, arrival) in slot.iter_mut().enumerate() {
+                port.add(neuron, *arrival);
+                *arrival = R::ZERO;
+            }
+            return;
+        }
         match port.scale {
             Scale::Uniform(f) => {
                 for (value, arrival) in port.values.iter_mut().zip(slot) {

@@ -441,7 +441,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
 
     fn port(&mut self, port: usize) -> PortState<'_, R> {
         let values = if port == 0 { &mut self.ex } else { &mut self.inh };
-        PortState { values, scale: Scale::Uniform(R::ONE), arrival: self.arrival }
+        PortState { values, scale: Scale::Uniform(R::ONE), arrival: self.arrival, mirror: None }
     }
 
     state_access!(v, w, ex, inh);

@@ -405,7 +405,7 @@ impl<R: Real, const ALPHA: bool> NeuronBlock<R> for Block<R, ALPHA> {
             (_, true) => (&mut self.inh_rate, &self.jump[1]),
         };
         let scale: Scale<'_, R> = jump.into();
-        PortState { values, scale, arrival: self.arrival }
+        PortState { values, scale, arrival: self.arrival, mirror: None }
     }
 
     state_access!(v, ex, inh, ex_rate, inh_rate);

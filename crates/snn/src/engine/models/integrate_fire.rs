@@ -158,6 +158,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
             values: &mut self.arrivals,
             scale: Scale::Uniform(R::ONE),
             arrival: Arrival::BeforeUpdate,
+            mirror: None,
         }
     }
 

@@ -222,7 +222,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
 
     fn port(&mut self, port: usize) -> PortState<'_, R> {
         let values = if port == 0 { &mut self.jumps } else { &mut self.currents };
-        PortState { values, scale: Scale::Uniform(R::ONE), arrival: Arrival::BeforeUpdate }
+        PortState { values, scale: Scale::Uniform(R::ONE), arrival: Arrival::BeforeUpdate, mirror: None }
     }
 
     state_access!(v, u, jumps, currents);

@@ -199,7 +199,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
             0 => (&mut self.ex_rate, &self.jump[0]),
             _ => (&mut self.inh_rate, &self.jump[1]),
         };
-        PortState { values, scale: jump.into(), arrival: self.arrival }
+        PortState { values, scale: jump.into(), arrival: self.arrival, mirror: None }
     }
 
     state_access!(v, ex, inh, ex_rate, inh_rate);

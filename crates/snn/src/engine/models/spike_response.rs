@@ -172,7 +172,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
 
     fn port(&mut self, _port: usize) -> PortState<'_, R> {
         let scale: Scale<'_, R> = (&self.jump).into();
-        PortState { values: &mut self.psp_rate, scale, arrival: self.arrival }
+        PortState { values: &mut self.psp_rate, scale, arrival: self.arrival, mirror: None }
     }
 
     super::super::model::state_access!(v, psp, psp_rate, after);

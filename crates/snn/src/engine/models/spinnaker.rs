@@ -186,7 +186,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
             0 => (&mut self.ex, &self.charge[0]),
             _ => (&mut self.inh, &self.charge[1]),
         };
-        PortState { values, scale: charge.into(), arrival: Arrival::BeforeUpdate }
+        PortState { values, scale: charge.into(), arrival: Arrival::BeforeUpdate, mirror: None }
     }
 
     state_access!(v, ex, inh);

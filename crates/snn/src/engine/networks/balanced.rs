@@ -26,8 +26,7 @@ pub struct Balanced<R: Real> {
 ///
 /// `tau_m` 20 ms, `E_L` -49, `V_th` -50, `V_reset` -60 mV, refractory 5 ms (Brian's convention), `tau_ex` 5, `tau_in` 10 ms;
 /// jumps of 1.62 mV (16.2 pA) and -9 mV (-90 pA); 4000 neurons at `p = 0.02`, other sizes keep 80 synapses per neuron;
-/// `V` starts uniform in -60 to -50. Brian2's spikes without delay arrive at the end of their own step; ours at the end of the
-/// next one, the shortest delay that threads can keep.
+/// `V` starts uniform in -60 to -50. No delays, as in Brian2: spikes arrive at the end of their own step.
 ///
 /// # Errors
 /// [`Error::Parameter`] for fewer than 100 neurons; those of [`Network`].
@@ -109,10 +108,9 @@ fn connect<R: Real>(
     inhibition: f64,
 ) -> Result<()> {
     let rule = Rule::bernoulli((DEGREE / neurons as f64).min(1.0));
-    let delay = net.config().dt_ms;
     for target in [e, i] {
-        net.connect(e, target, rule.clone(), Synapse::new(excitation).delay(delay), "ex")?;
-        net.connect(i, target, rule.clone(), Synapse::new(inhibition).delay(delay), "in")?;
+        net.connect(e, target, rule.clone(), Synapse::new(excitation).without_delay(), "ex")?;
+        net.connect(i, target, rule.clone(), Synapse::new(inhibition).without_delay(), "in")?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::model::{PortState, Scale};
+use super::super::model::PortState;
 use super::super::real::Real;
 use super::super::state::StateVisitor;
 use super::super::synapses::{Drawn, History, Ring, SynapseTable};
@@ -330,15 +330,8 @@ impl<R: Real, P: Plasticity<R>> PlasticProjection<R> for Projection<R, P> {
         self.regulate(step);
     }
 
-    fn arrive(&mut self, step: i64, pre: &History, port: PortState<'_, R>) {
-        let values = port.values;
-        let mut send = |_: u16, target: u32, w: R| {
-            let f = match port.scale {
-                Scale::Uniform(f) => f,
-                Scale::Each(all) => all[target as usize],
-            };
-            values[target as usize] += w * f;
-        };
+    fn arrive(&mut self, step: i64, pre: &History, mut port: PortState<'_, R>) {
+        let mut send = |_: u16, target: u32, w: R| port.add(target as usize, w);
         for d in 0..self.distinct.len() {
             let delay = self.distinct[d];
             let fired = step - i64::from(delay);
