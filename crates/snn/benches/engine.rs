@@ -20,8 +20,6 @@ fn steady<R: Real>(c: &mut Criterion, group: &str, name: &str, mut net: Network<
     group.sample_size(10).measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements(net.neurons() as u64 * STEPS as u64));
     net.run(warm_ms).unwrap();
-    let report = net.run_steps(STEPS).unwrap();
-    println!("{name}: {} spikes, {} events in {STEPS} steps", report.spikes, report.synaptic_events);
     group.bench_function(name, |b| b.iter(|| black_box(net.run_steps(STEPS).unwrap())));
     group.finish();
 }
@@ -31,8 +29,20 @@ fn networks(c: &mut Criterion) {
     steady(c, "engine/cuba", "4000 f32", cuba::<f32>(config(), 4000).unwrap().net, 200.0);
     let two = Config { threads: 2, ..config() };
     for neurons in [16_000, 64_000] {
-        steady(c, "engine/cuba", &format!("{neurons} f64"), cuba::<f64>(config(), neurons).unwrap().net, 100.0);
-        steady(c, "engine/cuba", &format!("{neurons} f64, 2 threads"), cuba::<f64>(two, neurons).unwrap().net, 100.0);
+        steady(
+            c,
+            "engine/cuba",
+            &format!("{neurons} f64"),
+            cuba::<f64>(config(), neurons).unwrap().net,
+            100.0,
+        );
+        steady(
+            c,
+            "engine/cuba",
+            &format!("{neurons} f64, 2 threads"),
+            cuba::<f64>(two, neurons).unwrap().net,
+            100.0,
+        );
     }
     steady(c, "engine/coba", "4000 f64", coba::<f64>(config(), 4000).unwrap().net, 200.0);
     let small = Brunel::of_order(500);
@@ -41,7 +51,13 @@ fn networks(c: &mut Criterion) {
     steady(c, "engine/brunel", "order 2500 f64, 2 threads", brunel::<f64>(two, &full).unwrap().net, 50.0);
     let tenth = Microcircuit::scaled(0.1);
     steady(c, "engine/microcircuit", "a tenth f64", microcircuit::<f64>(config(), &tenth).unwrap().0, 100.0);
-    steady(c, "engine/microcircuit", "a tenth f64, 2 threads", microcircuit::<f64>(two, &tenth).unwrap().0, 100.0);
+    steady(
+        c,
+        "engine/microcircuit",
+        "a tenth f64, 2 threads",
+        microcircuit::<f64>(two, &tenth).unwrap().0,
+        100.0,
+    );
 }
 
 /// Neurons without input: the update alone, from the first-level cache to memory.

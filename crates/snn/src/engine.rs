@@ -19,6 +19,7 @@
 //! **Own models.** Implement [`NeuronModel`] and [`NeuronBlock`] for neurons, [`plasticity::Plasticity`] for synapses,
 //! [`Astrocyte`] for glia; all are monomorphised and called as the built-in ones are.
 
+mod access;
 mod astrocyte;
 mod config;
 mod lane;
@@ -33,6 +34,7 @@ mod real;
 mod recorders;
 mod recording;
 mod rules;
+mod running;
 pub mod siegert;
 mod state;
 mod stimuli;
@@ -48,10 +50,11 @@ pub use models::{
     IafCondExp, IafPscAlpha, IafPscDelta, IafPscExp, IfCurrExp, IntegrateFire, Izhikevich, IzhikevichForm,
     PoissonSource, SpikeResponse, SpikeSource,
 };
-pub use network::{Network, Population, Projection, Report};
+pub use network::{Network, Population, Projection};
 pub use real::Real;
 pub use recording::{RateRecorder, StateRecorder, WeightRecorder};
 pub use rules::{Kernel, Rule};
+pub use running::Report;
 pub use stimuli::Stimulus;
 pub use synapses::{Synapse, SynapseTable};
 pub use values::{Distribution, Shape, Values};

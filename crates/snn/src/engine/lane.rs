@@ -41,7 +41,7 @@ pub(crate) enum Kind<R> {
     /// One delay for all, weights fixed: rows are walked when the spike arrives, straight into the state.
     Direct { rows: Rows<R>, delay: u16 },
     /// Rows are walked when the spike is known, into the ring of the port.
-    Ring { rows: Rows<R>, short_term: Option<ShortTermState<R>>, glia: Option<Compartments<R>> },
+    Ring { rows: Rows<R>, short_term: Option<Box<ShortTermState<R>>>, glia: Option<Box<Compartments<R>>> },
     /// Weights change.
     Plastic(Box<dyn PlasticProjection<R>>),
 }
@@ -120,7 +120,9 @@ impl<R: Real> Lane<R> {
                 }
                 Kind::Direct { .. } => {}
                 Kind::Ring { rows, short_term, glia } => {
-                    let Some(ring) = &mut self.groups[projection.post].rings[projection.port] else { continue };
+                    let Some(ring) = &mut self.groups[projection.post].rings[projection.port] else {
+                        continue;
+                    };
                     for source in pre.at(step) {
                         self.events += rows.row(*source).len() as u64;
                         let gain = short_term.as_mut().map(|s| s.release(*source as usize, step));

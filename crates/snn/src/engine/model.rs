@@ -400,7 +400,8 @@ impl<R: Real> Refractory<R> {
     pub fn rebuild(&mut self, step: i64) {
         self.active.clear();
         // Those held in the last step too: a block may have to release them.
-        self.active.extend((0..self.until.len() as u32).filter(|i| self.until[*i as usize] + 1 >= step && step > 0));
+        self.active
+            .extend((0..self.until.len() as u32).filter(|i| self.until[*i as usize] + 1 >= step && step > 0));
     }
 
     /// Whether a neuron may fire in this step: it exists and is not held.

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
@@ -10,19 +9,14 @@ use super::astrocyte::{Astrocyte, Compartments};
 use super::config::Config;
 use super::lane::{Group, Kind, Lane, Projection as LaneProjection};
 use super::model::{Arrival, BuildContext, NeuronModel, Port};
-use super::plasticity::{self, DelayPlacement, Homeostasis, Plasticity, ShortTermState, TsodyksMarkram};
+use super::plasticity::{self, DelayPlacement, Plasticity, ShortTermState, TsodyksMarkram};
 use super::real::Real;
 use super::recorders::{RateTap, SpikeLog};
 use super::rules::{self, MOST_NEURONS, Rule};
-use super::state::{Header, Reader, Writer};
 use super::stimuli::{Source, Stimulus};
-use super::synapses::{Drawn, History, Ring, Rows, Shared, Synapse, SynapseTable};
-use super::threads::{self, Notes};
+use super::synapses::{Drawn, Rows, Shared, Synapse};
 use super::values::Values;
 use crate::{Error, Result};
-
-/// Most steps between two exchanges of spikes.
-const LONGEST_INTERVAL: i64 = 64;
 
 /// A population of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,29 +25,6 @@ pub struct Population(pub(crate) usize);
 /// A projection of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Projection(pub(crate) usize);
-
-/// What a run did.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Report {
-    /// Steps taken.
-    pub steps: i64,
-    /// Time simulated.
-    pub simulated_ms: f64,
-    /// Spikes of all populations.
-    pub spikes: u64,
-    /// Synapses that spikes passed, of projections without plasticity.
-    pub synaptic_events: u64,
-    /// Wall time.
-    pub wall_seconds: f64,
-}
-
-impl Report {
-    /// Wall time by simulated time: below 1 is faster than real time.
-    #[must_use]
-    pub fn real_time_factor(&self) -> f64 {
-        self.wall_seconds * 1e3 / self.simulated_ms
-    }
-}
 
 /// A network of point neurons with numbers of type `R`.
 ///
@@ -80,9 +51,9 @@ pub struct Network<R: Real = f64> {
     pub(crate) projections: Vec<ProjectionEntry>,
     pub(crate) lanes: Vec<Lane<R>>,
     pub(crate) step: i64,
-    structure: Sha256,
-    prepared: bool,
-    interval: i64,
+    pub(crate) structure: Sha256,
+    pub(crate) prepared: bool,
+    pub(crate) interval: i64,
     pub(crate) log: SpikeLog,
     pub(crate) logged: Vec<bool>,
     pub(crate) rates: Vec<RateTap>,
@@ -103,22 +74,22 @@ pub(crate) struct PopulationEntry {
 /// What is known of a projection beside its synapses.
 pub(crate) struct ProjectionEntry {
     pub(crate) pre: usize,
-    pub(crate) post: usize,
     pub(crate) synapses: usize,
-    shortest: u16,
-    longest: u16,
-    rings: bool,
+    pub(crate) shortest: u16,
+    pub(crate) longest: u16,
+    pub(crate) rings: bool,
 }
+
+/// Builds the part of a plastic projection that ends on a block of neurons.
+type PlasticBuilder<'a, R> =
+    dyn Fn(&Drawn, Range<usize>) -> Result<Box<dyn plasticity::PlasticProjection<R>>> + 'a;
 
 /// How a projection is stored.
 enum Storage<'a, R: Real> {
     Static,
     ShortTerm(TsodyksMarkram),
     Glia(Arc<dyn Astrocyte>, i64),
-    Plastic(
-        &'a (dyn Fn(&Drawn, Range<usize>) -> Result<Box<dyn plasticity::PlasticProjection<R>>> + 'a),
-        DelayPlacement,
-    ),
+    Plastic(&'a PlasticBuilder<'a, R>, DelayPlacement),
 }
 
 impl<R: Real> Network<R> {
@@ -319,6 +290,7 @@ impl<R: Real> Network<R> {
     ///
     /// # Errors
     /// Those of [`Network::connect`] and of the astrocyte; [`Error::Parameter`] for an interval below one step.
+    #[expect(clippy::too_many_arguments, reason = "what `connect` takes and what acts on it")]
     pub fn connect_with_astrocytes(
         &mut self,
         pre: Population,
@@ -339,6 +311,7 @@ impl<R: Real> Network<R> {
     ///
     /// # Errors
     /// Those of [`Network::connect`] and of the rule.
+    #[expect(clippy::too_many_arguments, reason = "what `connect` takes and what acts on it")]
     pub fn connect_plastic<P: Plasticity<R>>(
         &mut self,
         pre: Population,
@@ -356,46 +329,6 @@ impl<R: Real> Network<R> {
             plasticity::build(&plasticity, drawn, block, sources, placement, dt_ms)
         };
         self.add_projection(pre, post, &rule, &synapse, port, &Storage::Plastic(&build, placement))
-    }
-
-    /// Regulates the weights of a plastic projection.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a projection without plasticity ([`Fixed`](super::plasticity::Fixed) will do) and once the
-    /// network has run; those of [`Homeostasis::validate`].
-    pub fn regulate(&mut self, projection: Projection, homeostasis: Homeostasis) -> Result<()> {
-        self.still_open("homeostasis")?;
-        homeostasis.validate()?;
-        let interval = self.interval_steps(homeostasis.interval_ms())?;
-        self.each_plastic(projection, |plastic| {
-            plastic.homeostasis(homeostasis, interval);
-            Ok(())
-        })?;
-        self.structure.update(format!("{projection:?} {homeostasis:?}\n"));
-        Ok(())
-    }
-
-    /// Rewards the synapses of a projection with reward-modulated plasticity, now.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for another projection; [`Error::Parameter`] for an amount that is not finite.
-    pub fn reward(&mut self, projection: Projection, amount: f64) -> Result<()> {
-        if !amount.is_finite() {
-            return Err(Error::parameter("reward", amount, "finite"));
-        }
-        let step = self.step;
-        self.each_plastic(projection, |plastic| plastic.reward(step, amount))
-    }
-
-    /// Stops (or resumes) the changes of a plastic projection.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for a projection without plasticity.
-    pub fn freeze(&mut self, projection: Projection, frozen: bool) -> Result<()> {
-        self.each_plastic(projection, |plastic| {
-            plastic.freeze(frozen);
-            Ok(())
-        })
     }
 
     /// Drives all neurons of a population.
@@ -438,226 +371,10 @@ impl<R: Real> Network<R> {
         Ok(())
     }
 
-    /// Sets a state variable of all neurons of a population.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a population of another network or a variable; those of [`Values::resolve`].
-    pub fn set(&mut self, population: Population, variable: &str, values: impl Into<Values>) -> Result<()> {
-        let (entry, index) = self.variable(population, variable)?;
-        let purpose = format!("initial {}.{variable}", entry.name);
-        let all = values.into().resolve(entry.size, self.config.seed, &purpose)?;
-        for lane in &mut self.lanes {
-            let group = &mut lane.groups[population.0];
-            for (local, n) in group.range.clone().enumerate() {
-                group.block.write(index, local, R::of(all[n]));
-            }
-        }
-        Ok(())
-    }
-
-    /// A state variable of all neurons of a population, as it is now.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a population of another network or a variable.
-    pub fn get(&self, population: Population, variable: &str) -> Result<Vec<f64>> {
-        let (entry, index) = self.variable(population, variable)?;
-        let mut all = Vec::with_capacity(entry.size);
-        for lane in &self.lanes {
-            let group = &lane.groups[population.0];
-            all.extend((0..group.range.len()).map(|n| group.block.read(index, n).to_f64()));
-        }
-        Ok(all)
-    }
-
-    /// The synapses of a projection as they are now.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a projection of another network.
-    pub fn synapse_table(&self, projection: Projection) -> Result<SynapseTable> {
-        self.table(projection, None)
-    }
-
-    /// As [`Network::synapse_table`], with a variable of the plasticity rule in the place of the weight.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`], [`Error::Unsupported`] for a projection without plasticity, [`Error::Parameter`] for a variable
-    /// that the rule does not have.
-    pub fn synapse_variable(&self, projection: Projection, variable: usize) -> Result<SynapseTable> {
-        self.table(projection, Some(variable))
-    }
-
-    /// Sets the weights of a projection: `weight(source, target, delay in steps, old weight)`.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`]; [`Error::Parameter`] for a weight that is not finite; [`Error::Unsupported`] for a projection that
-    /// was built with one weight for all.
-    pub fn set_weights(
-        &mut self,
-        projection: Projection,
-        mut weight: impl FnMut(u32, u32, u16, f64) -> f64,
-    ) -> Result<()> {
-        self.projection_entry(projection)?;
-        let mut bad = None;
-        let mut new = |source: u32, target: u32, delay: u16, old: R| {
-            let w = weight(source, target, delay, old.to_f64());
-            if !w.is_finite() {
-                bad = Some(w);
-                return old;
-            }
-            R::of(w)
-        };
-        for lane in &mut self.lanes {
-            let part = &mut lane.projections[projection.0];
-            let start = lane.groups[part.post].range.start as u32;
-            match &mut part.kind {
-                Kind::Plastic(plastic) => plastic.assign(&mut new),
-                Kind::Direct { rows, .. } | Kind::Ring { rows, .. } => {
-                    let places: Vec<_> = (0..rows.cells.len()).map(|i| rows.place(i)).collect();
-                    let sources = rows.starts.windows(2).enumerate();
-                    let source_of: Vec<u32> = sources
-                        .flat_map(|(s, w)| std::iter::repeat_n(s as u32, (w[1] - w[0]) as usize))
-                        .collect();
-                    let Shared::Each(weights) = &mut rows.weights else {
-                        return Err(Error::Unsupported {
-                            what: "setting weights".to_owned(),
-                            why: "the projection was built with one weight for all".to_owned(),
-                        });
-                    };
-                    for (i, w) in weights.iter_mut().enumerate() {
-                        let (delay, target) = places[i];
-                        *w = new(source_of[i], start + target, delay, *w);
-                    }
-                }
-            }
-        }
-        bad.map_or(Ok(()), |w| Err(Error::parameter("weight", w, "finite")))
-    }
-
-    /// Runs for a duration, rounded to steps.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for a duration that is negative or not finite, and for an astrocyte whose gain is not.
-    pub fn run(&mut self, duration_ms: f64) -> Result<Report> {
-        let steps = self.config.steps("duration_ms", duration_ms)?;
-        self.run_steps(steps)
-    }
-
-    /// As [`Network::run`], calling `progress` with the network after every `every_ms`; it stops the run by returning false.
-    ///
-    /// # Errors
-    /// Those of [`Network::run`]; [`Error::Parameter`] for an interval below one step.
-    pub fn run_with(
-        &mut self,
-        duration_ms: f64,
-        every_ms: f64,
-        mut progress: impl FnMut(&Self, &Report) -> bool,
-    ) -> Result<Report> {
-        let steps = self.config.steps("duration_ms", duration_ms)?;
-        let every = self.interval_steps(every_ms)?;
-        let mut total =
-            Report { steps: 0, simulated_ms: 0.0, spikes: 0, synaptic_events: 0, wall_seconds: 0.0 };
-        while total.steps < steps {
-            let part = self.run_steps(every.min(steps - total.steps))?;
-            total.steps += part.steps;
-            total.simulated_ms = total.steps as f64 * self.config.dt_ms;
-            total.spikes += part.spikes;
-            total.synaptic_events += part.synaptic_events;
-            total.wall_seconds += part.wall_seconds;
-            if !progress(self, &total) {
-                break;
-            }
-        }
-        Ok(total)
-    }
-
-    /// Runs for a number of steps.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for a negative number, and for an astrocyte whose gain is not finite.
-    pub fn run_steps(&mut self, steps: i64) -> Result<Report> {
-        if steps < 0 {
-            return Err(Error::parameter("steps", steps as f64, "0 or more"));
-        }
-        self.prepare();
-        let began = Instant::now();
-        let before: u64 = self.counts.iter().sum();
-        let events = |lanes: &[Lane<R>]| lanes.iter().map(|l| l.events).sum::<u64>();
-        let events_before = events(&self.lanes);
-        let taps = self.lanes.iter_mut().flat_map(|l| &mut l.groups).flat_map(|g| &mut g.taps);
-        taps.for_each(|tap| tap.reserve(steps));
-        let end = self.step + steps;
-        while self.step < end {
-            let next = self.next_weight_sample(end);
-            let notes = Notes {
-                log: &mut self.log,
-                logged: &self.logged,
-                rates: &mut self.rates,
-                counts: &mut self.counts,
-            };
-            threads::run(&mut self.lanes, self.step, next, self.interval, notes)?;
-            self.step = next;
-            self.sample_weights()?;
-        }
-        Ok(Report {
-            steps,
-            simulated_ms: steps as f64 * self.config.dt_ms,
-            spikes: self.counts.iter().sum::<u64>() - before,
-            synaptic_events: events(&self.lanes) - events_before,
-            wall_seconds: began.elapsed().as_secs_f64(),
-        })
-    }
-
-    /// The state of the simulation, without what was recorded.
-    ///
-    /// # Errors
-    /// None today; the signature leaves room for models that cannot be saved.
-    pub fn save(&mut self) -> Result<Vec<u8>> {
-        self.prepare();
-        let mut writer = Writer::new(&self.header());
-        let sizes = self.sizes();
-        self.lanes.iter_mut().try_for_each(|lane| lane.visit(self.step, &sizes, &mut writer))?;
-        Ok(writer.finish())
-    }
-
-    /// Puts a saved state back, into a network built by the same calls with the same number of threads; what was recorded
-    /// before stays. A state that is refused leaves the network as it was.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for bytes that are damaged or truncated, and for the state of another network;
-    /// [`Error::Unsupported`] for another number of threads.
-    pub fn restore(&mut self, state: &[u8]) -> Result<()> {
-        self.prepare();
-        let (header, mut reader) = Reader::open(state)?;
-        let own = self.header();
-        if header.structure != own.structure {
-            return Err(Error::shape("saved state", "one of this network", "one of another network"));
-        }
-        if header.threads != own.threads {
-            return Err(Error::Unsupported {
-                what: format!("a state of {} threads in a run of {}", header.threads, own.threads),
-                why: "states are saved by thread".to_owned(),
-            });
-        }
-        let sizes = self.sizes();
-        let mut rehearsal = reader.rehearsal();
-        self.lanes.iter_mut().try_for_each(|lane| lane.visit(self.step, &sizes, &mut rehearsal))?;
-        rehearsal.finish()?;
-        self.lanes.iter_mut().try_for_each(|lane| lane.visit(header.step, &sizes, &mut reader))?;
-        self.step = header.step;
-        Ok(())
-    }
-
     /// Hash of the structure: settings but the threads, populations, projections, stimuli.
     #[must_use]
     pub fn structure_sha256(&self) -> String {
         self.structure.clone().finalize().iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    /// Milliseconds between two exchanges of spikes among threads: the shortest delay, unless it is very long.
-    #[must_use]
-    pub fn exchange_interval_ms(&mut self) -> f64 {
-        self.prepare();
-        self.interval as f64 * self.config.dt_ms
     }
 
     pub(crate) fn entry(&self, population: Population) -> Result<&PopulationEntry> {
@@ -717,7 +434,7 @@ impl<R: Real> Network<R> {
         })
     }
 
-    fn still_open(&self, what: &str) -> Result<()> {
+    pub(crate) fn still_open(&self, what: &str) -> Result<()> {
         if !self.prepared {
             return Ok(());
         }
@@ -725,68 +442,6 @@ impl<R: Real> Network<R> {
             what: format!("adding {what}"),
             why: "the network has run or was saved: its buffers are laid out".to_owned(),
         })
-    }
-
-    fn header(&self) -> Header {
-        Header {
-            structure: self.structure.clone().finalize().into(),
-            threads: self.lanes.len() as u64,
-            step: self.step,
-        }
-    }
-
-    fn sizes(&self) -> Vec<usize> {
-        self.populations.iter().map(|p| p.size).collect()
-    }
-
-    fn each_plastic(
-        &mut self,
-        projection: Projection,
-        mut f: impl FnMut(&mut dyn plasticity::PlasticProjection<R>) -> Result<()>,
-    ) -> Result<()> {
-        self.projection_entry(projection)?;
-        for lane in &mut self.lanes {
-            match &mut lane.projections[projection.0].kind {
-                Kind::Plastic(plastic) => f(plastic.as_mut())?,
-                _ => return Err(not_plastic()),
-            }
-        }
-        Ok(())
-    }
-
-    fn table(&self, projection: Projection, variable: Option<usize>) -> Result<SynapseTable> {
-        let entry = self.projection_entry(projection)?;
-        let mut by_source = vec![SynapseTable::default(); self.populations[entry.pre].size];
-        for lane in &self.lanes {
-            let part = &lane.projections[projection.0];
-            let start = lane.groups[part.post].range.start as u32;
-            match (&part.kind, variable) {
-                (Kind::Plastic(plastic), variable) => plastic.read(self.step, variable, &mut by_source)?,
-                (_, Some(_)) => return Err(not_plastic()),
-                (Kind::Direct { rows, .. } | Kind::Ring { rows, .. }, None) => {
-                    for (source, table) in by_source.iter_mut().enumerate() {
-                        for i in rows.row(source as u32) {
-                            let (delay, target) = rows.place(i);
-                            table.source.push(source as u32);
-                            table.target.push(start + target);
-                            table.delay_steps.push(delay);
-                            table.weight.push(rows.weights.at(i).to_f64());
-                        }
-                    }
-                }
-            }
-        }
-        let mut all = SynapseTable::default();
-        for row in by_source {
-            // Threads come one after the other; within each the order is that of delay and target.
-            let mut order: Vec<usize> = (0..row.len()).collect();
-            order.sort_by_key(|i| (row.delay_steps[*i], row.target[*i]));
-            all.source.extend(order.iter().map(|i| row.source[*i]));
-            all.target.extend(order.iter().map(|i| row.target[*i]));
-            all.delay_steps.extend(order.iter().map(|i| row.delay_steps[*i]));
-            all.weight.extend(order.iter().map(|i| row.weight[*i]));
-        }
-        Ok(all)
     }
 
     fn add_projection(
@@ -806,8 +461,13 @@ impl<R: Real> Network<R> {
             let before = self.lanes[0].groups[post.0].arrivals[port_index] == Arrival::BeforeUpdate;
             if before || !matches!(storage, Storage::Static) {
                 return Err(Error::Unsupported {
-                    what: format!("a synapse without delay at port {port:?} of {}", self.populations[post.0].name),
-                    why: "only fixed weights on ports whose arrivals are added after the update can have none".to_owned(),
+                    what: format!(
+                        "a synapse without delay at port {port:?} of {}",
+                        self.populations[post.0].name
+                    ),
+                    why:
+                        "only fixed weights on ports whose arrivals are added after the update can have none"
+                            .to_owned(),
                 });
             }
         }
@@ -836,11 +496,19 @@ impl<R: Real> Network<R> {
                 },
                 Storage::ShortTerm(rule) => {
                     let state = ShortTermState::new(*rule, sources, self.config.dt_ms);
-                    Kind::Ring { rows: Rows::new(&drawn, block, true)?, short_term: Some(state), glia: None }
+                    Kind::Ring {
+                        rows: Rows::new(&drawn, block, true)?,
+                        short_term: Some(Box::new(state)),
+                        glia: None,
+                    }
                 }
                 Storage::Glia(model, interval) => {
                     let glia = Compartments::new(model.clone(), *interval, block.len(), self.config.dt_ms);
-                    Kind::Ring { rows: Rows::new(&drawn, block, true)?, short_term: None, glia: Some(glia) }
+                    Kind::Ring {
+                        rows: Rows::new(&drawn, block, true)?,
+                        short_term: None,
+                        glia: Some(Box::new(glia)),
+                    }
                 }
                 Storage::Plastic(build, placement) => {
                     rings |= *placement == DelayPlacement::Dendritic;
@@ -861,7 +529,6 @@ impl<R: Real> Network<R> {
         self.structure.update(format!("{}\n", synapse.immediate));
         self.projections.push(ProjectionEntry {
             pre: pre.0,
-            post: post.0,
             synapses: drawn.len(),
             shortest: drawn.shortest(),
             longest: drawn.longest(),
@@ -920,51 +587,6 @@ impl<R: Real> Network<R> {
             }
         }
         Ok(())
-    }
-
-    /// Lays out the buffers that depend on the longest and the shortest delay.
-    fn prepare(&mut self) {
-        if self.prepared {
-            return;
-        }
-        self.prepared = true;
-        let connected = self.projections.iter().filter(|p| p.synapses > 0);
-        let shortest = connected.map(|p| i64::from(p.shortest)).min().unwrap_or(LONGEST_INTERVAL);
-        self.interval = shortest.clamp(1, LONGEST_INTERVAL);
-        let longest = self.projections.iter().map(|p| usize::from(p.longest)).max().unwrap_or(0);
-        for lane in &mut self.lanes {
-            lane.histories.clear();
-            lane.histories.extend(
-                (0..self.populations.len()).map(|_| History::new(longest + self.interval as usize + 1)),
-            );
-            lane.outbox = vec![vec![Vec::new(); self.interval as usize]; self.populations.len()];
-            for (entry, part) in self.projections.iter().zip(&lane.projections) {
-                if !entry.rings {
-                    continue;
-                }
-                let group = &mut lane.groups[part.post];
-                let needed = self
-                    .projections
-                    .iter()
-                    .zip(&lane.projections)
-                    .filter(|(e, p)| e.rings && (p.post, p.port) == (part.post, part.port))
-                    .map(|(e, _)| e.longest)
-                    .max()
-                    .unwrap_or(1);
-                group.rings[part.port].get_or_insert_with(|| Ring::new(group.range.len(), needed));
-            }
-            for group in &mut lane.groups {
-                let sparse = group.rings.iter().all(Option::is_none) && group.sources.is_empty();
-                group.block.prepare(sparse);
-            }
-        }
-    }
-}
-
-fn not_plastic() -> Error {
-    Error::Unsupported {
-        what: "this on a projection without plasticity".to_owned(),
-        why: "connect it with connect_plastic".to_owned(),
     }
 }
 

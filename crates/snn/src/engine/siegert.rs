@@ -55,7 +55,7 @@ pub fn rate_hz(
     if !(t_ref_ms >= 0.0 && t_ref_ms.is_finite()) {
         return Err(Error::parameter("t_ref_ms", t_ref_ms, "finite and 0 or more"));
     }
-    if !(v_reset_mv < theta_mv) {
+    if v_reset_mv.is_nan() || theta_mv.is_nan() || v_reset_mv >= theta_mv {
         return Err(Error::parameter("v_reset_mv", v_reset_mv, "below theta_mv"));
     }
     if !mu_mv.is_finite() {
@@ -145,7 +145,7 @@ mod tests {
             (2.0, 0.255_395_676_310_505_74),
             (3.0, 0.179_001_151_181_389_95),
             (5.0, 0.110_704_637_733_068_63),
-            (10.0, 0.056_140_992_743_822_585),
+            (10.0, 0.056_140_992_743_822_59),
             (50.0, 0.011_281_536_265_323_773),
             (-1.0, 5.008_980_080_762_283),
         ] {

@@ -37,7 +37,8 @@ impl Synapse {
     }
 
     /// The same without a delay, as Brian2's synapses are unless told otherwise: a spike arrives at the end of its own step,
-    /// after the update of all neurons, and acts from the next step on. Threads then meet in every step. Only for synapses
+    /// after the update of all neurons (and after states are sampled), and acts from the next step on. Threads then meet in
+    /// every step. Only for synapses
     /// without plasticity, on ports whose arrivals are added after the update.
     #[must_use]
     pub fn without_delay(mut self) -> Self {

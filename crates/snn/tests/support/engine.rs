@@ -8,33 +8,38 @@ use snn::engine::Real;
 use snn::engine::{Network, Population};
 
 /// A file of the fixtures.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/B-snn-engine").join(name)
 }
 
 /// The arrays of a fixture.
-pub fn arrays(name: &str) -> ArrayFile {
+pub(crate) fn arrays(name: &str) -> ArrayFile {
     ArrayFile::open(&fixture(name)).unwrap()
 }
 
 /// The document of a fixture.
-pub fn document(name: &str) -> serde_json::Value {
+pub(crate) fn document(name: &str) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(fixture(name)).unwrap()).unwrap()
 }
 
 /// Rates and irregularity of a population in a window.
 #[derive(Debug, Clone, Copy)]
-pub struct Firing {
+pub(crate) struct Firing {
     /// Mean rate in Hz.
-    pub rate_hz: f64,
+    pub(crate) rate_hz: f64,
     /// Mean coefficient of variation of neurons with at least four spikes.
-    pub cv: f64,
+    pub(crate) cv: f64,
     /// Fraction of neurons without a spike.
-    pub silent: f64,
+    pub(crate) silent: f64,
 }
 
 /// Statistics of the recorded spikes of populations from `from_ms` to `to_ms`.
-pub fn firing<R: Real>(net: &Network<R>, populations: &[Population], from_ms: f64, to_ms: f64) -> Firing {
+pub(crate) fn firing<R: Real>(
+    net: &Network<R>,
+    populations: &[Population],
+    from_ms: f64,
+    to_ms: f64,
+) -> Firing {
     let dt = net.config().dt_ms;
     let (mut spikes, mut neurons, mut silent) = (0, 0, 0);
     let mut cvs = Vec::new();

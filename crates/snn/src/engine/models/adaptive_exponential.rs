@@ -279,6 +279,7 @@ struct Drive<'a, R> {
 
 /// Runge-Kutta over a step; `spiked` becomes 1 where the peak was reached.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "arrays apart do not alias, so the loop vectorises")]
 fn runge_kutta<R: Real>(
     drive: &mut Drive<'_, R>,
     h: f64,
@@ -326,6 +327,7 @@ fn runge_kutta<R: Real>(
 
 /// Fehlberg's pair over a step of one neuron, conductances exact within; whether the peak was reached.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "arrays apart do not alias, so the loop vectorises")]
 fn fehlberg<R: Real>(
     k: &Set<R>,
     current: R,

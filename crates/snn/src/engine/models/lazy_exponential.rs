@@ -72,7 +72,11 @@ impl<R: Real> LazyExponential<R> {
             rest: R::of(p.rest),
             threshold: R::of(p.threshold - p.rest),
             since: 0,
-            period: [R::of(p.leak.powi(steps)), R::of(p.decays[0].powi(steps)), R::of(p.decays[1].powi(steps))],
+            period: [
+                R::of(p.leak.powi(steps)),
+                R::of(p.decays[0].powi(steps)),
+                R::of(p.decays[1].powi(steps)),
+            ],
         })
     }
 
@@ -121,7 +125,13 @@ impl<R: Real> LazyExponential<R> {
         let k = self.powers[self.since + 1];
         self.since += 1;
         for chunk in 0..y.len() / CHUNK {
-            if !crossed(&k.terms, self.threshold, chunk_of(y, chunk), chunk_of(ex, chunk), chunk_of(inh, chunk)) {
+            if !crossed(
+                &k.terms,
+                self.threshold,
+                chunk_of(y, chunk),
+                chunk_of(ex, chunk),
+                chunk_of(inh, chunk),
+            ) {
                 continue;
             }
             for lane in 0..CHUNK {
@@ -130,7 +140,11 @@ impl<R: Real> LazyExponential<R> {
                 if x >= self.threshold && refractory.is_free(n, step) {
                     let reset = refractory.start(n, step);
                     let held = !refractory.is_free(n, step + 1);
-                    y[n] = if held { -R::of(f64::INFINITY) } else { self.enter_potential(reset, [ex[n], inh[n]]) };
+                    y[n] = if held {
+                        -R::of(f64::INFINITY)
+                    } else {
+                        self.enter_potential(reset, [ex[n], inh[n]])
+                    };
                     fired.push(n as u32);
                 }
             }
@@ -153,13 +167,7 @@ impl<R: Real> LazyExponential<R> {
 
 /// Whether a lane of a chunk reaches the threshold.
 #[inline(always)]
-fn crossed<R: Real>(
-    terms: &[R; 3],
-    threshold: R,
-    y: &[R; CHUNK],
-    ex: &[R; CHUNK],
-    inh: &[R; CHUNK],
-) -> bool {
+fn crossed<R: Real>(terms: &[R; 3], threshold: R, y: &[R; CHUNK], ex: &[R; CHUNK], inh: &[R; CHUNK]) -> bool {
     let mut any = R::Mask::default();
     for lane in 0..CHUNK {
         let x = terms[0] * y[lane] + (terms[1] * ex[lane] + terms[2] * inh[lane]);

@@ -117,7 +117,10 @@ impl<R: Real> NeuronModel<R> for IafPscExp {
                 LazyExponential::new(&Linear {
                     leak: (-h / tau).exp(),
                     decays: [(-h / ex).exp(), (-h / inh).exp()],
-                    gains: [propagators::exponential(h, *tau, *ex, *c), propagators::exponential(h, *tau, *inh, *c)],
+                    gains: [
+                        propagators::exponential(h, *tau, *ex, *c),
+                        propagators::exponential(h, *tau, *inh, *c),
+                    ],
                     rest: e_l + tau / c * i_e,
                     threshold: *v_th,
                 })

@@ -162,7 +162,7 @@ impl<R: Real> NeuronBlock<R> for Block<R> {
                 if self.v[neuron] >= k.threshold && self.refractory.is_free(neuron, tick.step) {
                     self.refractory.start(neuron, tick.step);
                     self.after[neuron] += k.rest - k.threshold;
-                    self.v[neuron] = self.v[neuron] + (k.rest - k.threshold);
+                    self.v[neuron] += k.rest - k.threshold;
                     tick.fired.push(neuron as u32);
                 }
             }

@@ -101,7 +101,12 @@ impl<R: Real> NeuronBlock<R> for ListBlock<R> {
     }
 
     fn port(&mut self, _port: usize) -> PortState<'_, R> {
-        PortState { values: &mut self.sink, scale: Scale::Uniform(R::ZERO), arrival: Arrival::AfterUpdate, mirror: None }
+        PortState {
+            values: &mut self.sink,
+            scale: Scale::Uniform(R::ZERO),
+            arrival: Arrival::AfterUpdate,
+            mirror: None,
+        }
     }
 
     fn read(&self, _variable: usize, _neuron: usize) -> R {
@@ -250,7 +255,12 @@ impl<R: Real> NeuronBlock<R> for PoissonBlock<R> {
     }
 
     fn port(&mut self, _port: usize) -> PortState<'_, R> {
-        PortState { values: &mut self.sink, scale: Scale::Uniform(R::ZERO), arrival: Arrival::AfterUpdate, mirror: None }
+        PortState {
+            values: &mut self.sink,
+            scale: Scale::Uniform(R::ZERO),
+            arrival: Arrival::AfterUpdate,
+            mirror: None,
+        }
     }
 
     fn read(&self, _variable: usize, _neuron: usize) -> R {

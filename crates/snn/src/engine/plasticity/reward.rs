@@ -57,7 +57,7 @@ impl<R: Real> Plasticity<R> for RewardStdp {
 
     #[inline(always)]
     fn on_pre(&self, event: Event<'_, R>) {
-        event.variables[0] = event.variables[0] - R::of(self.stdp.a_minus) * event.post[0];
+        event.variables[0] -= R::of(self.stdp.a_minus) * event.post[0];
     }
 
     #[inline(always)]
