@@ -14,58 +14,65 @@ fn config() -> Config {
     Config { seed: 2, ..Config::default() }
 }
 
-/// Times runs of a network that has passed its transient.
-fn steady<R: Real>(c: &mut Criterion, group: &str, name: &str, mut net: Network<R>, warm_ms: f64) {
+/// Times runs of a network that has passed its transient; it is built when its turn comes.
+fn steady<R: Real>(
+    c: &mut Criterion,
+    group: &str,
+    name: &str,
+    neurons: u64,
+    warm_ms: f64,
+    build: impl Fn() -> Network<R>,
+) {
     let mut group = c.benchmark_group(group);
     group.sample_size(10).measurement_time(Duration::from_secs(4));
-    group.throughput(Throughput::Elements(net.neurons() as u64 * STEPS as u64));
-    net.run(warm_ms).unwrap();
-    group.bench_function(name, |b| b.iter(|| black_box(net.run_steps(STEPS).unwrap())));
+    group.throughput(Throughput::Elements(neurons * STEPS as u64));
+    let mut net = None;
+    group.bench_function(name, |b| {
+        let net = net.get_or_insert_with(|| {
+            let mut net = build();
+            net.run(warm_ms).unwrap();
+            net
+        });
+        b.iter(|| black_box(net.run_steps(STEPS).unwrap()));
+    });
     group.finish();
 }
 
 fn networks(c: &mut Criterion) {
-    steady(c, "engine/cuba", "4000 f64", cuba::<f64>(config(), 4000).unwrap().net, 200.0);
-    steady(c, "engine/cuba", "4000 f32", cuba::<f32>(config(), 4000).unwrap().net, 200.0);
     let two = Config { threads: 2, ..config() };
-    for neurons in [16_000, 64_000] {
-        steady(
-            c,
-            "engine/cuba",
-            &format!("{neurons} f64"),
-            cuba::<f64>(config(), neurons).unwrap().net,
-            100.0,
-        );
-        steady(
-            c,
-            "engine/cuba",
-            &format!("{neurons} f64, 2 threads"),
-            cuba::<f64>(two, neurons).unwrap().net,
-            100.0,
-        );
+    steady(c, "engine/cuba", "4000 f64", 4000, 200.0, || cuba::<f64>(config(), 4000).unwrap().net);
+    steady(c, "engine/cuba", "4000 f32", 4000, 200.0, || cuba::<f32>(config(), 4000).unwrap().net);
+    for neurons in [16_000, 64_000, 256_000] {
+        for (name, config) in [("f64", config()), ("f64, 2 threads", two)] {
+            let name = format!("{neurons} {name}");
+            steady(c, "engine/cuba", &name, neurons as u64, 100.0, || {
+                cuba::<f64>(config, neurons).unwrap().net
+            });
+        }
     }
-    steady(c, "engine/coba", "4000 f64", coba::<f64>(config(), 4000).unwrap().net, 200.0);
+    steady(c, "engine/coba", "4000 f64", 4000, 200.0, || coba::<f64>(config(), 4000).unwrap().net);
     let small = Brunel::of_order(500);
-    steady(c, "engine/brunel", "order 500 f64", brunel::<f64>(config(), &small).unwrap().net, 100.0);
+    steady(c, "engine/brunel", "order 500 f64", 2500, 100.0, || brunel::<f64>(config(), &small).unwrap().net);
     let full = Brunel::default();
-    steady(c, "engine/brunel", "order 2500 f64, 2 threads", brunel::<f64>(two, &full).unwrap().net, 50.0);
+    steady(c, "engine/brunel", "order 2500 f64, 2 threads", 12_500, 50.0, || {
+        brunel::<f64>(two, &full).unwrap().net
+    });
     let tenth = Microcircuit::scaled(0.1);
-    steady(c, "engine/microcircuit", "a tenth f64", microcircuit::<f64>(config(), &tenth).unwrap().0, 100.0);
-    steady(
-        c,
-        "engine/microcircuit",
-        "a tenth f64, 2 threads",
-        microcircuit::<f64>(two, &tenth).unwrap().0,
-        100.0,
-    );
+    for (name, config) in [("a tenth f64", config()), ("a tenth f64, 2 threads", two)] {
+        steady(c, "engine/microcircuit", name, 7717, 100.0, || {
+            microcircuit::<f64>(config, &tenth).unwrap().0
+        });
+    }
 }
 
 /// Neurons without input: the update alone, from the first-level cache to memory.
 fn updates(c: &mut Criterion) {
     for neurons in [500, 4_000, 100_000, 1_000_000] {
-        let mut net = Network::<f64>::new(config()).unwrap();
-        net.population("P", IafPscExp::default(), neurons).unwrap();
-        steady(c, "engine/update", &format!("{neurons} iaf_psc_exp f64"), net, 1.0);
+        steady(c, "engine/update", &format!("{neurons} iaf_psc_exp f64"), neurons as u64, 1.0, || {
+            let mut net = Network::<f64>::new(config()).unwrap();
+            net.population("P", IafPscExp::default(), neurons).unwrap();
+            net
+        });
     }
 }
 

@@ -139,13 +139,13 @@ fn regulation_reaches_its_targets() {
             .connect_plastic(input, p, Rule::all_to_all(), synapse, "ex", Fixed, DelayPlacement::Axonal)
             .unwrap();
         net.regulate(s, homeostasis).unwrap();
-        net.run(6000.0).unwrap();
+        net.run(20_000.0).unwrap();
         let before = net.spike_count(p).unwrap();
         net.run(4000.0).unwrap();
         let rate = (net.spike_count(p).unwrap() - before) as f64 / 10.0 / 4.0;
         (rate, net.synapse_table(s).unwrap().weight)
     };
-    let scaling = Homeostasis::Scaling { target_hz: 12.0, eta: 0.05, tau_ms: 500.0, interval_ms: 50.0 };
+    let scaling = Homeostasis::Scaling { target_hz: 12.0, eta: 0.02, tau_ms: 200.0, interval_ms: 50.0 };
     for weight in [40.0, 250.0] {
         let (rate, _) = drive(scaling, weight);
         println!("scaling from {weight} pA: {rate} Hz");

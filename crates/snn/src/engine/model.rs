@@ -383,25 +383,29 @@ impl<R: Real> Refractory<R> {
     #[inline(always)]
     pub fn release(&mut self, step: i64, mut release: impl FnMut(usize, R)) {
         let (until, reset) = (&self.until, &self.reset);
-        let mut kept = 0;
-        for at in 0..self.active.len() {
-            let neuron = self.active[at];
-            if until[neuron as usize] < step {
-                release(neuron as usize, reset.at(neuron as usize));
-            } else {
-                self.active[kept] = neuron;
-                kept += 1;
-            }
+        let mut free = |neuron: u32| release(neuron as usize, reset.at(neuron as usize));
+        if let Coefficients::Same(_) = self.steps {
+            // Equal periods end in the order in which they began.
+            let ended = self.active.iter().take_while(|neuron| until[**neuron as usize] < step).count();
+            self.active.drain(..ended).for_each(free);
+        } else {
+            self.active.retain(|neuron| {
+                let held = until[*neuron as usize] >= step;
+                if !held {
+                    free(*neuron);
+                }
+                held
+            });
         }
-        self.active.truncate(kept);
     }
 
     /// Rebuilds what follows from the times, after they were changed.
     pub fn rebuild(&mut self, step: i64) {
         self.active.clear();
+        let until = &self.until;
         // Those held in the last step too: a block may have to release them.
-        self.active
-            .extend((0..self.until.len() as u32).filter(|i| self.until[*i as usize] + 1 >= step && step > 0));
+        self.active.extend((0..until.len() as u32).filter(|i| until[*i as usize] + 1 >= step && step > 0));
+        self.active.sort_by_key(|i| until[*i as usize]);
     }
 
     /// Whether a neuron may fire in this step: it exists and is not held.
