@@ -162,8 +162,8 @@ fn regulation_reaches_its_targets() {
         ..AdaptiveThresholdLif::default()
     };
     let p = net.population("P", model, 20).unwrap();
-    net.stimulate(p, Stimulus::poisson(8000.0, 70.0, 1.0, "ex")).unwrap();
-    net.run(8000.0).unwrap();
+    net.stimulate(p, Stimulus::poisson(8000.0, 40.0, 1.0, "ex")).unwrap();
+    net.run(15_000.0).unwrap();
     let before = net.spike_count(p).unwrap();
     net.run(4000.0).unwrap();
     let rate = (net.spike_count(p).unwrap() - before) as f64 / 20.0 / 4.0;
