@@ -22,7 +22,9 @@ fn longer_runs_allocate_no_more() {
     mixed.connect(p, p, Rule::bernoulli(0.2), synapse, "ex").unwrap();
     let synapse = Synapse::new(Distribution::uniform(0.0, 1.0)).delay(delay);
     let rule = PairStdp::default();
-    mixed.connect_plastic(input, p, Rule::bernoulli(0.5), synapse, "ex", rule, DelayPlacement::Dendritic).unwrap();
+    mixed
+        .connect_plastic(input, p, Rule::bernoulli(0.5), synapse, "ex", rule, DelayPlacement::Dendritic)
+        .unwrap();
     mixed.stimulate(p, Stimulus::poisson(9000.0, 45.0, 1.0, "ex")).unwrap();
     mixed.stimulate(p, Stimulus::OrnsteinUhlenbeck { mean: 10.0, sd: 20.0, tau_ms: 3.0 }).unwrap();
     let delta = brunel::<f64>(Config::default(), &Brunel::of_order(100)).unwrap().net;

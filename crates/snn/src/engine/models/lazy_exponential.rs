@@ -134,18 +134,28 @@ impl<R: Real> LazyExponential<R> {
             ) {
                 continue;
             }
-            for lane in 0..CHUNK {
-                let n = chunk * CHUNK + lane;
-                let x = k.terms[0] * y[n] + (k.terms[1] * ex[n] + k.terms[2] * inh[n]);
-                if x >= self.threshold && refractory.is_free(n, step) {
-                    let reset = refractory.start(n, step);
-                    let held = !refractory.is_free(n, step + 1);
-                    y[n] = if held {
-                        -R::of(f64::INFINITY)
-                    } else {
-                        self.enter_potential(reset, [ex[n], inh[n]])
-                    };
-                    fired.push(n as u32);
+            for group in chunk * CHUNK / GROUP..(chunk + 1) * CHUNK / GROUP {
+                if !crossed(
+                    &k.terms,
+                    self.threshold,
+                    group_of(y, group),
+                    group_of(ex, group),
+                    group_of(inh, group),
+                ) {
+                    continue;
+                }
+                for n in group * GROUP..(group + 1) * GROUP {
+                    let x = k.terms[0] * y[n] + (k.terms[1] * ex[n] + k.terms[2] * inh[n]);
+                    if x >= self.threshold && refractory.is_free(n, step) {
+                        let reset = refractory.start(n, step);
+                        let held = !refractory.is_free(n, step + 1);
+                        y[n] = if held {
+                            -R::of(f64::INFINITY)
+                        } else {
+                            self.enter_potential(reset, [ex[n], inh[n]])
+                        };
+                        fired.push(n as u32);
+                    }
                 }
             }
         }
@@ -165,11 +175,25 @@ impl<R: Real> LazyExponential<R> {
     }
 }
 
-/// Whether a lane of a chunk reaches the threshold.
+/// Neurons among which the one that crossed is looked for.
+const GROUP: usize = 8;
+
 #[inline(always)]
-fn crossed<R: Real>(terms: &[R; 3], threshold: R, y: &[R; CHUNK], ex: &[R; CHUNK], inh: &[R; CHUNK]) -> bool {
+fn group_of<T>(states: &[T], group: usize) -> &[T; GROUP] {
+    &states.as_chunks::<GROUP>().0[group]
+}
+
+/// Whether a lane reaches the threshold.
+#[inline(always)]
+fn crossed<R: Real, const N: usize>(
+    terms: &[R; 3],
+    threshold: R,
+    y: &[R; N],
+    ex: &[R; N],
+    inh: &[R; N],
+) -> bool {
     let mut any = R::Mask::default();
-    for lane in 0..CHUNK {
+    for lane in 0..N {
         let x = terms[0] * y[lane] + (terms[1] * ex[lane] + terms[2] * inh[lane]);
         any |= R::mask(x >= threshold);
     }
