@@ -4,7 +4,6 @@
 pub mod analysis;
 pub mod engine;
 mod error;
-pub mod memory;
 pub mod pspm;
 pub mod semantic;
 pub mod spatial;

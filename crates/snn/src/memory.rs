@@ -1,1 +1,0 @@
-//! A hippocampal content-addressable memory of spiking neurons (sheet 14).
