@@ -24,6 +24,8 @@ pub struct Knockout<'a> {
     /// Summed negative log-likelihood of each.
     sums: Vec<f64>,
     tokens: usize,
+    /// Predicted tokens of each text.
+    lengths: Vec<usize>,
     /// Of each text the mean loss of each condition.
     means: Vec<Vec<f64>>,
 }
@@ -42,7 +44,7 @@ pub struct Losses {
     /// The same with random neurons off, one a draw.
     pub nll_random: Vec<f64>,
     /// What the neurons cost: the mean over texts of the differences of their mean losses, with Student's 95 % interval over
-    /// texts; the control is the mean over texts and draws. No interval of fewer than two texts, no control without a
+    /// texts; texts of less than half the longest's tokens, as the end of a stream, have no part in it. The control is the mean over texts and draws. No interval of fewer than two texts, no control without a
     /// draw.
     pub effect: Effect,
 }
@@ -82,7 +84,7 @@ impl<'a> Knockout<'a> {
             conditions.push(off(model, &random_control(members, model, seed, draw)?)?);
         }
         let sums = vec![0.0; conditions.len()];
-        Ok(Self { model, batch_tokens, conditions, sums, tokens: 0, means: Vec::new() })
+        Ok(Self { model, batch_tokens, conditions, sums, tokens: 0, lengths: Vec::new(), means: Vec::new() })
     }
 
     /// Reads some texts.
@@ -100,7 +102,9 @@ impl<'a> Knockout<'a> {
                 means.push(nll / text.len() as f64);
             }
         }
-        self.tokens += texts.iter().map(|t| t.as_ref().len() - 1).sum::<usize>();
+        let lengths = texts.iter().map(|t| t.as_ref().len() - 1);
+        self.tokens += lengths.clone().sum::<usize>();
+        self.lengths.extend(lengths);
         self.sums = sums;
         self.means.extend(means);
         Ok(())
@@ -115,8 +119,10 @@ impl<'a> Knockout<'a> {
             return Err(Error::TooFew { what: "texts to judge neurons by", needed: 1, found: 0 });
         }
         let nll = |condition: usize| self.sums[condition] / self.tokens as f64;
-        let increase =
-            |condition: usize| self.means.iter().map(|m| m[condition] - m[0]).collect::<Vec<f64>>();
+        // The rest of a stream may have a token or two, whose mean would weigh as much as a window's.
+        let half = self.lengths.iter().max().map_or(0, |longest| longest.div_ceil(2));
+        let whole = || self.means.iter().zip(&self.lengths).filter(|(_, n)| **n >= half).map(|(m, _)| m);
+        let increase = |condition: usize| whole().map(|m| m[condition] - m[0]).collect::<Vec<f64>>();
         let own = increase(1);
         let random: Vec<f64> = (2..self.sums.len()).map(|draw| mean(&increase(draw))).collect();
         Ok(Losses {

@@ -395,7 +395,16 @@ impl Train {
             ees: c.ees,
             masked: c.masked.clone(),
         });
-        let checkpoints = Some(checkpoints.collect());
+        let checkpoints: Vec<Checkpoint> = checkpoints.collect();
+        if self.send.mask != Mask::None && checkpoints.iter().all(|c| c.masked.is_empty()) {
+            let needed = self.send.look_back as u64 * self.send.checkpoint_steps;
+            crate::document::warn(&format!(
+                "no unit was masked in these {} steps: the first mask comes after {needed} (--look-back checkpoints of \
+                 --checkpoint-steps)",
+                losses.len()
+            ));
+        }
+        let checkpoints = Some(checkpoints);
         Ok(Learned { model: send.model(), losses, checkpoints, stopped })
     }
 }

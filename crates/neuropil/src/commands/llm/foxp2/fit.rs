@@ -382,13 +382,31 @@ impl Verb for Fit {
         steps.inc(layers.len() as u64);
         let window = fit.window().map_err(explained)?;
         let steers = fit.steers(&window.layers).map_err(failure)?;
-        let found = search(&prompts, &steers, config.scale, &grid, &guard).map_err(failure)?;
+        let found =
+            search(&prompts, &steers, config.scale, &grid, &guard).map_err(|e| match (&e, &self.guard) {
+                (Error::Plan { .. }, Some(_)) => Failure::input(format!(
+                    "{e} (--lambdas takes smaller ones, as 0.1,0.2; --tolerance more)"
+                )),
+                _ => failure(e),
+            })?;
         let names = [self.source.name.as_str(), self.target.name.as_str()];
         let plan = fit.plan(&window.layers, &found, identity(&self.model.model)?, names).map_err(failure)?;
         let random = prompts
             .random_control(&steers, plan.strength.lambda, config.scale, context.seed, DRAWS)
             .map_err(failure)?;
         steps.finish_and_clear();
+        let by_chance = random.iter().map(|r| r.difference).fold(f64::NEG_INFINITY, f64::max);
+        let reached = found.points.iter().filter(|p| p.allowed).map(|p| p.measured.defaultness.difference);
+        if reached.fold(f64::NEG_INFINITY, f64::max) <= by_chance {
+            crate::document::warn(
+                "a random direction of the same length does as much: this plan is no better than chance",
+            );
+        }
+        if encoders.iter().any(|e| e.unexplained.is_some_and(|u| u > 1.0)) {
+            crate::document::warn(
+                "an autoencoder leaves more variance than there is: --sparsity takes less (0.0005)",
+            );
+        }
         plan.save(&self.out).map_err(|e| failure(e).or_at(&self.out))?;
         let layers = fit.layers.iter().zip(&encoders).map(|(l, e)| Layer {
             layer: l.layer,
@@ -446,7 +464,8 @@ impl Verb for Fit {
 fn explained(error: Error) -> Failure {
     match &error {
         Error::TooFew { what: "contiguous layers", .. } => Failure::input(format!(
-            "{error} with language neurons (--shortest takes fewer, --chance 0 more features)"
+            "{error} with language neurons (--shortest takes fewer, --chance 0 more features; autoencoders that explain little \
+             find few: --sparsity takes less, as 0.0005 for small models)"
         )),
         _ => failure(error),
     }
