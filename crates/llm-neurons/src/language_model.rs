@@ -42,8 +42,9 @@ pub trait LanguageModel {
     /// model before its head. With a memory it goes on from there and remembers; without one texts begin.
     ///
     /// # Errors
-    /// [`Error::Prompt`] for no token or more than the context holds; [`Error::TokenOutOfVocabulary`]; [`Error::Shape`] for
-    /// padding or a memory that does not fit; [`Error::Probes`] from a tap; [`Error::Tensor`].
+    /// [`Prompt`](crate::Error::Prompt) for no token or more than the context holds;
+    /// [`TokenOutOfVocabulary`](crate::Error::TokenOutOfVocabulary); [`Shape`](crate::Error::Shape) for padding or a memory that
+    /// does not fit; [`Probes`](crate::Error::Probes) from a tap; [`Tensor`](crate::Error::Tensor).
     fn read<T: Taps>(
         &self,
         tokens: &Tokens,
