@@ -170,7 +170,9 @@ tensor_backend::cross_backend_tests! {
             assert_eq!(mask.neurons(k).len() as u64, n.as_u64().unwrap());
         }
         assert!(found.own() >= 2.0 * found.others(), "own {}, others {}", found.own(), found.others());
-        let random = evaluation.random_controls(&mask, 1, 5).unwrap();
+        // A device's sums were compared above; more draws of the control cost a software adapter minutes.
+        let draws = if on.backend() == tensor_backend::Backend::Cpu { 5 } else { 1 };
+        let random = evaluation.random_controls(&mask, 1, draws).unwrap();
         let random = random.iter().map(crate::AblationMatrix::overall).sum::<f64>() / random.len() as f64;
         assert!(found.own() >= 3.0 * random, "own {}, random {random}", found.own());
 
