@@ -73,6 +73,11 @@ pub(crate) fn run_suite(backend: Backend, rest: &[String]) -> Verdict {
             if nextest {
                 arguments.extend(["--test-threads".into(), "1".into()]);
             }
+            // What knows nothing of devices, and the same bodies on the processor, ran in the first suite.
+            if nextest && rest.is_empty() && backend != Backend::Remote {
+                let bodies = format!("test(/::{feature}$/) or package(tensor-backend)");
+                arguments.extend(["--filterset".into(), bodies]);
+            }
         }
     }
     if backend == Backend::Remote {
