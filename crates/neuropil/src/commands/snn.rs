@@ -9,7 +9,6 @@ mod stdp_pattern;
 use clap::Subcommand;
 
 use crate::context::Context;
-use crate::failure::Failure;
 use crate::verb::{Schemas, describe, execute};
 
 /// Spiking networks and models built on them
@@ -37,13 +36,4 @@ pub(crate) fn schemas(schemas: &mut Schemas) {
     describe::<stdp_pattern::StdpPattern>(schemas);
     describe::<fit_spikes::FitSpikes>(schemas);
     describe::<autonomous::Autonomous>(schemas);
-}
-
-/// A failure of the snn crate.
-pub(crate) fn snn_failure(error: snn::Error) -> Failure {
-    match &error {
-        snn::Error::File { path, .. } => Failure::new("format", &error).at(path),
-        snn::Error::Unsupported { .. } => Failure::new("unsupported", error),
-        _ => Failure::input(error),
-    }
 }

@@ -16,7 +16,7 @@ use snn::pspm::{
 
 pub(crate) use self::answer::Answer;
 use self::answer::Test;
-use super::snn_failure;
+use super::model_files::failure;
 use super::stats::write_text;
 use crate::arguments::{positive, share};
 use crate::context::Context;
@@ -137,7 +137,7 @@ impl Verb for FitSpikes {
     type Answer = Answer;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let bad = |e: snn::Error| snn_failure(e).or_at(&self.target);
+        let bad = |e: snn::Error| failure(e).or_at(&self.target);
         let task = self.task(context)?;
         let n = task.ids.len();
         let config = self.config(context, &task)?;
@@ -212,7 +212,7 @@ struct Task {
 
 impl FitSpikes {
     fn task(&self, context: &Context) -> Result<Task> {
-        let bad = |e: snn::Error| snn_failure(e).or_at(&self.target);
+        let bad = |e: snn::Error| failure(e).or_at(&self.target);
         let spikes = SpikeTrains::read(&self.target).map_err(file_failure_at(&self.target))?;
         let last = spikes.times_ms().iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let duration = self.duration_ms.unwrap_or(last - self.start_ms);
@@ -258,7 +258,7 @@ impl FitSpikes {
         let Some(path) = &self.drive else {
             let drawn =
                 Drive::bernoulli(ids.len(), steps, self.drive_rate, self.drive_amplitude, context.seed);
-            return drawn.map_err(snn_failure);
+            return drawn.map_err(failure);
         };
         let file = ArrayFile::open(path).map_err(file_failure_at(path))?;
         let all = file.read_f64_2("drive").map_err(file_failure_at(path))?;
@@ -268,7 +268,7 @@ impl FitSpikes {
             return Err(Failure::input(message).at(path));
         }
         let chosen = Array2::from_shape_fn((ids.len(), steps), |(i, t)| all[[rows[i], t]]);
-        Drive::from_dense(&chosen.view()).map_err(|e| snn_failure(e).at(path))
+        Drive::from_dense(&chosen.view()).map_err(|e| failure(e).at(path))
     }
 
     fn config(&self, context: &Context, task: &Task) -> Result<PspmConfig> {
@@ -330,7 +330,7 @@ impl FitSpikes {
     fn initial(&self, context: &Context, task: &Task, dale: Option<&[Polarity]>) -> Result<Array2<f64>> {
         let Some(path) = &self.initial else {
             let mut weights =
-                random_weights(task.ids.len(), self.gain, 1.0, context.seed, 0).map_err(snn_failure)?;
+                random_weights(task.ids.len(), self.gain, 1.0, context.seed, 0).map_err(failure)?;
             // A law of signs turns the random ones, rather than losing half of them.
             for (mut column, polarity) in weights.columns_mut().into_iter().zip(dale.unwrap_or(&[])) {
                 let sign = if *polarity == Polarity::Inhibitory { -1.0 } else { 1.0 };
@@ -348,7 +348,7 @@ impl FitSpikes {
                 format!("weights of {} other neurons than the {} targets", neurons.len(), task.ids.len());
             return Err(Failure::input(message).at(path));
         }
-        snn::pspm::check_weights(&weights.view()).map_err(|e| snn_failure(e).at(path))?;
+        snn::pspm::check_weights(&weights.view()).map_err(|e| failure(e).at(path))?;
         Ok(weights)
     }
 
@@ -368,9 +368,9 @@ impl FitSpikes {
         if self.spikes.is_none() && self.raster.is_none() {
             return Ok(());
         }
-        let mut raster = Raster::silent(task.ids.len(), task.raster.steps()).map_err(snn_failure)?;
-        network.simulate(&task.drive, &mut raster).map_err(snn_failure)?;
-        let fired = raster.to_recording("model", self.step_ms).map_err(snn_failure)?;
+        let mut raster = Raster::silent(task.ids.len(), task.raster.steps()).map_err(failure)?;
+        network.simulate(&task.drive, &mut raster).map_err(failure)?;
+        let fired = raster.to_recording("model", self.step_ms).map_err(failure)?;
         if let Some(path) = &self.spikes {
             let renamed = self.renamed(task, &raster)?;
             renamed.write(path).map_err(file_failure_at(path))?;
@@ -378,8 +378,8 @@ impl FitSpikes {
         if let Some(path) = &self.raster {
             let ids: Vec<u32> = (0..task.ids.len() as u32).collect();
             let stop = task.raster.steps() as f64 * self.step_ms;
-            let trains = Trains::from_recording(&fired, Some(&ids), 0.0, stop).map_err(snn_failure)?;
-            write_text(path, &raster_svg(&trains, "Spikes of the best weights").map_err(snn_failure)?)?;
+            let trains = Trains::from_recording(&fired, Some(&ids), 0.0, stop).map_err(failure)?;
+            write_text(path, &raster_svg(&trains, "Spikes of the best weights").map_err(failure)?)?;
         }
         Ok(())
     }

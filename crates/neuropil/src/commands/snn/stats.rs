@@ -16,7 +16,7 @@ use snn::analysis::{
     victor_purpura,
 };
 
-use super::snn_failure;
+use super::model_files::failure;
 use crate::arguments::positive;
 use crate::context::Context;
 use crate::document;
@@ -164,7 +164,7 @@ impl Verb for Stats {
     type Answer = Answer;
 
     fn run(&self, context: &Context) -> Result<Answer> {
-        let bad = |e: snn::Error| snn_failure(e).or_at(&self.spikes);
+        let bad = |e: snn::Error| failure(e).or_at(&self.spikes);
         let read = |path: &PathBuf| SpikeTrains::read(path).map_err(file_failure_at(path));
         let spikes = read(&self.spikes)?;
         let other = self.reference.as_ref().map(&read).transpose()?;
@@ -199,7 +199,7 @@ impl Verb for Stats {
             avalanches: self.avalanches(&trains)?,
             reference: match (&self.reference, &other) {
                 (Some(path), Some(other)) => {
-                    let at = |e: snn::Error| snn_failure(e).or_at(path);
+                    let at = |e: snn::Error| failure(e).or_at(path);
                     self.compare(&spikes, other, stop_ms).map_err(at)?
                 }
                 _ => None,
